@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from empirical.datasets import load_data as load_data
     from empirical.networks import gram_matrix as gram_matrix
+    from empirical.results import table as table
     from empirical.searches import least_width as least_width
     from empirical.training import train as train
 
@@ -15,9 +16,10 @@ _HOME = {
     "gram_matrix": "empirical.networks",
     "least_width": "empirical.searches",
     "load_data": "empirical.datasets",
+    "table": "empirical.results",
     "train": "empirical.training",
 }
-__all__ = ["gram_matrix", "least_width", "load_data", "train"]
+__all__ = ["gram_matrix", "least_width", "load_data", "table", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,15 +1,33 @@
-"""One file per finished record, named by the hash of its specification; a damaged file counts as missing."""
+"""One file per record, named by the hash of its specification; a damaged file counts as missing.
+
+A file is a magic line, a head and a payload. The head repeats the record's scalars, so that ten thousand runs are
+tabulated without reading their trajectories. Both parts have a SHA-256, and no number of a part is used before its
+checksum was compared. Nothing here reads a clock.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
+import threading
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+Scalar = bool | int | float | str | None
+
+_MAGIC = b"zeroloss record 2\n"
+_HEAD_START = len(_MAGIC) + 4 + 32  # the magic line, the head's length, the head's checksum
+_FIRST_READ = 4096
+"""Most heads are shorter, and so are read at once."""
+
+_FINISHED, _FAILED, _UNFINISHED, _CLAIMS = ".msgpack", ".failed", ".unfinished-", ".claims"
 
 
 class Record(Protocol):
@@ -22,6 +40,20 @@ class Record(Protocol):
 
 
 _R = TypeVar("_R", bound=Record)
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is no record of a specification, although it was tried.
+
+    Args:
+        key: the content hash of the specification.
+        specification: its scalars.
+        reason: one line.
+    """
+
+    key: str
+    specification: dict[str, Scalar]
+    reason: str
 
 
 class DamagedRecord(UserWarning):
@@ -37,11 +69,14 @@ class DamagedRecord(UserWarning):
         self.path, self.reason = path, reason
 
 
-class _Envelope(msgspec.Struct, frozen=True):
-    """The file's content: a checksum over the payload, and the payload."""
+class _Head(msgspec.Struct, frozen=True):
+    """What a table needs of a record, and what the payload must be."""
 
-    checksum: str
-    payload: bytes
+    kind: str
+    key: str
+    row: dict[str, Scalar]
+    payload_bytes: int
+    payload_checksum: bytes
 
 
 def content_key(specification: msgspec.Struct) -> str:
@@ -50,10 +85,33 @@ def content_key(specification: msgspec.Struct) -> str:
     return hashlib.sha256(name + b"\n" + msgspec.json.encode(specification, order="deterministic")).hexdigest()
 
 
+def scalars(record: msgspec.Struct) -> dict[str, Scalar]:
+    """What of a record fits a table row.
+
+    These are its scalar fields and those of the structs in it, under their own names; of a list of structs, the
+    scalar fields of both ends as ``first.name`` and ``last.name``; of a list of numbers ``name``, both ends as
+    ``first.name`` and ``last.name``.
+    """
+    row: dict[str, Scalar] = {}
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if value is None or isinstance(value, bool | int | float | str):
+            row[name] = value
+        elif isinstance(value, msgspec.Struct):
+            row |= scalars(value)
+        elif isinstance(value, list) and value:
+            for place, end in (("first", value[0]), ("last", value[-1])):
+                ends = scalars(end) if isinstance(end, msgspec.Struct) else {name: end}
+                row |= {f"{place}.{of}": found for of, found in ends.items() if isinstance(found, Scalar)}
+    return row
+
+
 class Store:
     """A folder of records that any number of processes may share.
 
     Files appear complete or not at all: each is written under a temporary name, flushed to the disk and renamed.
+    Claims are locks of the operating system, which it drops when a process dies however it dies; on a network file
+    system they need its lock service, which NFS and Lustre (mounted with ``flock``) have.
 
     Args:
         folder: made if absent.
@@ -68,20 +126,105 @@ class Store:
 
     def path(self, key: str) -> Path:
         """The file of a record."""
-        return self.folder / f"{key}.msgpack"
+        return self.folder / f"{key}{_FINISHED}"
 
     def put(self, record: Record) -> Path:
-        """Write a record durably and return its file.
+        """Write a record durably and return its file; an earlier failure under its key is forgotten.
 
         Raises:
             OSError: the file cannot be written; nothing is left behind then.
         """
-        payload = msgspec.msgpack.encode(record)
-        envelope = _Envelope(hashlib.sha256(payload).hexdigest(), payload)
-        target = self.path(record.key)
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".unfinished-", delete=False) as file:
+        path = self._write(self.path(record.key), record)
+        self._failure_path(record.key).unlink(missing_ok=True)
+        return path
+
+    def get(self, key: str, kind: type[_R]) -> _R | None:
+        """Read a record, or None where there is none or the file is damaged (then with a warning).
+
+        Args:
+            key: the content hash of the record's specification.
+            kind: the record's type.
+
+        Warns:
+            DamagedRecord: a file is there but does not hold the record as it was written.
+        """
+        return _read(self.path(key), key, kind)
+
+    def keys(self) -> list[str]:
+        """The keys of all files of records present, sorted."""
+        return sorted(path.stem for path in self.folder.glob(f"*{_FINISHED}"))
+
+    def put_failure(self, failure: Failure) -> None:
+        """Record durably that a specification was tried in vain; see :meth:`put`."""
+        self._write(self._failure_path(failure.key), failure)
+
+    def failure(self, key: str) -> Failure | None:
+        """Why a specification was tried in vain, or None if it was not; a damaged file counts as none."""
+        return _read(self._failure_path(key), key, Failure)
+
+    def rows(self) -> Iterator[dict[str, Scalar]]:
+        """The :func:`scalars` of every record and failure, with its ``key`` and ``kind``, ordered by key.
+
+        Only heads are read. A file whose length or head is not what was written is left out with a warning.
+
+        Warns:
+            DamagedRecord: for each such file.
+        """
+        finished = self.keys()
+        failed = {path.stem for path in self.folder.glob(f"*{_FAILED}")}.difference(finished)
+        for key, path in sorted([(k, self.path(k)) for k in finished] + [(k, self._failure_path(k)) for k in failed]):
             try:
-                file.write(msgspec.msgpack.encode(envelope))
+                head = _read_head(path)
+                if head.key != key:
+                    raise ValueError("it holds another record")
+            except FileNotFoundError:  # another process retried the failure, or the user cleared the folder
+                continue
+            except (msgspec.MsgspecError, ValueError) as error:
+                warnings.warn(DamagedRecord(path, str(error)), stacklevel=2)
+                continue
+            yield {"key": key, "kind": head.kind, **head.row}
+
+    @contextmanager
+    def claim(self, keys: Iterable[str]) -> Iterator[set[str]]:
+        """Claim keys to work on; gives those that no other process or thread has claimed, until the end of the block.
+
+        A claim says nothing about what is stored: look after claiming whether the work is done already.
+        """
+        claims = _claims(self.folder.resolve())
+        mine = {key for key in keys if claims.take(key)}
+        try:
+            yield mine
+        finally:
+            for key in mine:
+                claims.release(key)
+
+    def clear_unfinished(self) -> int:
+        """Delete what writers left that died while writing, and return the number of such files."""
+        cleared = 0
+        for path in self.folder.glob(f"{_UNFINISHED}*"):
+            try:
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                    cleared += 1
+            except (FileNotFoundError, BlockingIOError):  # its writer finished, or is alive
+                continue
+        return cleared
+
+    def _failure_path(self, key: str) -> Path:
+        return self.folder / f"{key}{_FAILED}"
+
+    def _write(self, target: Path, record: Record) -> Path:
+        payload = msgspec.msgpack.encode(record)
+        row = scalars(record) if isinstance(record, msgspec.Struct) else {}
+        if isinstance(record, Failure):
+            row = {**record.specification, "reason": record.reason}
+        head = msgspec.msgpack.encode(
+            _Head(type(record).__name__, record.key, row, len(payload), hashlib.sha256(payload).digest())
+        )
+        with self._unfinished() as file:
+            try:
+                file.write(_MAGIC + len(head).to_bytes(4) + hashlib.sha256(head).digest() + head + payload)
                 file.flush()
                 os.fsync(file.fileno())
                 os.replace(file.name, target)
@@ -95,36 +238,103 @@ class Store:
             os.close(folder)
         return target
 
-    def get(self, key: str, kind: type[_R]) -> _R | None:
-        """Read a record, or None where there is none or the file is damaged (then with a warning).
-
-        Args:
-            key: the content hash of the record's specification.
-            kind: the record's type.
-
-        Warns:
-            DamagedRecord: a file is there but does not hold the record as it was written.
-        """
-        path = self.path(key)
-        try:
-            record = _decode(path.read_bytes(), kind)
-            if record.key != key:
-                raise ValueError("it holds another record")
-        except FileNotFoundError:
-            return None
-        except (msgspec.MsgspecError, ValueError) as error:
-            warnings.warn(DamagedRecord(path, str(error)), stacklevel=2)
-            return None
-        return record
-
-    def keys(self) -> list[str]:
-        """The keys of all files present, sorted."""
-        return sorted(path.stem for path in self.folder.glob("*.msgpack"))
+    def _unfinished(self) -> Any:
+        """A new file, locked for as long as its writer lives."""
+        while True:
+            file = tempfile.NamedTemporaryFile(dir=self.folder, prefix=_UNFINISHED, delete=False)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.exists(file.name):  # else it was cleared between its creation and its lock
+                return file
+            file.close()
 
 
-def _decode(content: bytes, kind: type[_R]) -> _R:
-    envelope = msgspec.msgpack.decode(content, type=_Envelope)
-    if hashlib.sha256(envelope.payload).hexdigest() != envelope.checksum:
-        raise ValueError("its checksum does not match")
-    record: Any = msgspec.msgpack.decode(envelope.payload, type=kind)
+class _Claims:
+    """What this process claims of one folder: a locked byte per key in a file that stays empty.
+
+    The operating system knows the owner of such a lock as a process, so that threads are told apart here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = os.open(folder / _CLAIMS, os.O_RDWR | os.O_CREAT, 0o666)
+        self._held: set[str] = set()
+        self._guard = threading.Lock()
+
+    def take(self, key: str) -> bool:
+        with self._guard:
+            if key in self._held:
+                return False
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(key))
+            except (BlockingIOError, PermissionError):  # POSIX allows either for a lock that another process holds
+                return False
+            self._held.add(key)
+            return True
+
+    def release(self, key: str) -> None:
+        with self._guard:
+            self._held.remove(key)
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _offset(key))
+
+
+_claims_of: dict[Path, _Claims] = {}
+"""One per folder and process: closing any descriptor of a file would drop all locks the process has on it."""
+
+_claims_guard = threading.Lock()
+
+
+def _claims(folder: Path) -> _Claims:
+    with _claims_guard:
+        if folder not in _claims_of:
+            _claims_of[folder] = _Claims(folder)
+        return _claims_of[folder]
+
+
+def _offset(key: str) -> int:
+    return int(key[:15], 16)
+
+
+def _read(path: Path, key: str, kind: type[_R]) -> _R | None:
+    try:
+        content = path.read_bytes()
+        head = _decode_head(content, len(content))
+        payload = content[len(content) - head.payload_bytes :]
+        if hashlib.sha256(payload).digest() != head.payload_checksum:
+            raise ValueError("its checksum does not match")
+        record = msgspec.msgpack.decode(payload, type=kind)
+        if not record.key == head.key == key:
+            raise ValueError("it holds another record")
+    except FileNotFoundError:
+        return None
+    except (msgspec.MsgspecError, ValueError) as error:
+        warnings.warn(DamagedRecord(path, str(error)), stacklevel=3)
+        return None
     return record
+
+
+def _read_head(path: Path) -> _Head:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        start = os.read(descriptor, _FIRST_READ)
+        if (end := _head_end(start)) > len(start):
+            start += os.read(descriptor, min(end, size) - len(start))
+        return _decode_head(start, size)
+    finally:
+        os.close(descriptor)
+
+
+def _head_end(start: bytes) -> int:
+    return _HEAD_START + int.from_bytes(start[len(_MAGIC) : len(_MAGIC) + 4])
+
+
+def _decode_head(start: bytes, size: int) -> _Head:
+    """The head of a file of so many bytes from its first bytes, once all of it is known to be what was written."""
+    if not start.startswith(_MAGIC):
+        raise ValueError("it is no record of this version")
+    encoded = start[_HEAD_START : _head_end(start)]
+    if hashlib.sha256(encoded).digest() != start[len(_MAGIC) + 4 : _HEAD_START]:
+        raise ValueError("its checksum does not match")
+    head = msgspec.msgpack.decode(encoded, type=_Head)
+    if size != _HEAD_START + len(encoded) + head.payload_bytes:
+        raise ValueError(f"it has {size} bytes, not as many as were written")
+    return head

@@ -23,6 +23,8 @@ EXTRAS = {
     "torch": "empirical",
     "sklearn": "empirical",
     "safetensors": "empirical",
+    "distributed": "empirical",
+    "polars": "empirical",
     "z3": "prove",
     "cvc5": "prove",
     "jinja2": "report",

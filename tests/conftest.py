@@ -1,13 +1,14 @@
 """What all tests share: hypothesis profiles, and tools that a machine may lack.
 
-A test that needs such a tool asks for its fixture (``chromium``, ``latex``, ``cuda``). Where the tool is absent the
-test is skipped, and pytest's summary says so; where ZEROLOSS_DEMAND names the tool, as tox does, its absence is a
-failure, and so is a run in which no test asks for it.
+A test that needs such a tool asks for its fixture (``chromium``, ``latex``, ``cuda``, ``small_disk``). Where the tool
+is absent the test is skipped, and pytest's summary says so; where ZEROLOSS_DEMAND names the tool, as tox does, its
+absence is a failure, and so is a run in which no test asks for it.
 """
 
 import importlib.util
 import os
 import shutil
+import subprocess
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,6 +50,17 @@ def cuda():
     import torch
 
     return need("cuda", torch.cuda.is_available() and torch.device("cuda"))
+
+
+@pytest.fixture(scope="session")
+def small_disk():
+    """The start of a command that runs the rest of it with its first argument, a folder, as a file system of 1 MB."""
+    script = 'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"'
+    for rights in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
+        command = [*rights, "sh", "-c", script]
+        if shutil.which("unshare") and not subprocess.run([*command, "/mnt", "true"], capture_output=True).returncode:
+            return command
+    return need("small_disk", None)
 
 
 def pytest_collection_finish(session):
