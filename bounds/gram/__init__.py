@@ -1,5 +1,7 @@
 """Gram matrices of infinitely wide networks: the exact matrix of the exact stored data, within proved radii."""
 
+from bounds.gram.allen_zhu import allen_zhu_convolutional as allen_zhu_convolutional
+from bounds.gram.allen_zhu import allen_zhu_fully_connected as allen_zhu_fully_connected
 from bounds.gram.deep import conv_resnet as conv_resnet
 from bounds.gram.deep import fully_connected as fully_connected
 from bounds.gram.deep import resnet as resnet

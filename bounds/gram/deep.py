@@ -16,14 +16,13 @@ from functools import reduce
 from operator import add
 
 import flint
-import numpy as np
 from flint import arb, fmpq
 
 from bounds.activations import Activation
 from bounds.arithmetic import Exact
 from bounds.gram.balls import PRECISION, BallMatrix, inner_products, marginals, second_moments
-from bounds.gram.inner_products import ExactRows
 from bounds.gram.matrix import Array, Gram, checked_rows
+from bounds.gram.pixels import ONE_PIXEL, Patches, checked_images, patch_products
 
 TRAINED = ("last_hidden", "all")
 
@@ -97,8 +96,8 @@ def resnet(
     _check(depth, 2, trained)
     checked_rows(X)
     with flint.ctx.workprec(PRECISION):
-        inputs = inner_products(X, normalised=normalised)
-        result = _residual(inputs, 1, 0, depth, activation, residual_scale, trained)
+        inputs = [inner_products(X, normalised=normalised)]
+        result = _residual(inputs, ONE_PIXEL, depth, activation, residual_scale, trained)
     name = f"residual, {depth} hidden layers, scale {residual_scale}, {activation}"
     return result.gram(f"{name}, {_scope(trained, normalised)}")
 
@@ -115,20 +114,21 @@ def conv_resnet(
 ) -> Gram:
     """Enclose the Gram matrix of an infinitely wide convolutional residual network with p pixels.
 
-    Two levels, with pixels as rows: P holds the Gram matrix of pixels and Q_lr = sum_o P_{l+o, r+o} that of the
-    patches around them, over all pairs of inputs. From Q^(0): P^(1) = c E_{Q^(0)}[s s], b^(1) = sqrt(c) E_{Q^(0)}[s].
+    Two levels at every pixel l: P_l holds the inner products of the inputs' features at l and Q_l = sum_o P_{l+o} those
+    of the patches around it. From Q^(0): P^(1) = c E_{Q^(0)}[s s], b^(1) = sqrt(c) E_{Q^(0)}[s].
     With e = E_{Q^(h-1)}[s] and k = r / H, P^(h) = P^(h-1) + k (b e^T + e b^T) + k^2 E_{Q^(h-1)}[s s] and
-    b^(h) = b^(h-1) + k e. The matrix for W^(H) is k^2 sum_l Q^(H-1)_{il,jl} E_{Q^(H-1)}[s'(u_il) s'(u_jl)].
+    b^(h) = b^(h-1) + k e, all at the same pixel. The matrix for W^(H) is k^2 sum_l Q_l^(H-1) E_{Q_l^(H-1)}[s' s'].
     (Definition 7.1 with its errors corrected, re-derived: there K^(1) is not summed over patches, the patch matrix
     stands where the pixel matrix belongs, the covariance index and the pairing of b are those of Definition 6.1, and
-    a factor k^2 is missing.)
-    For all layers, gradients reach x^(H) with pixel covariance B^(H)_{il,jr} = 1{l = r}. With
-    L^(h) = k^2 B^(h) E_{Q^(h-1)}[s' s'] (c for k^2 at h = 1), W^(h) gives the sum over l and r of L^(h) Q^(h-1),
-    B^(h-1) = B^(h) + patch sums of L^(h) (the branch spreads a pixel over the patches that hold it), and a gives
-    sum_l P^(H)_{il,jl} (re-derived; W^(H) alone is the case h = H).
+    a factor k^2 is missing. Inner products of different pixels, which it carries along, do not enter the result: see
+    :mod:`bounds.gram.pixels`.)
+    For all layers, gradients reach x^(H) with covariance B_l^(H) = 1. With L_l^(h) = k^2 B_l^(h) E_{Q_l^(h-1)}[s' s']
+    (c for k^2 at h = 1), W^(h) gives sum_l L_l^(h) Q_l^(h-1), B^(h-1) = B^(h) + patch sums of L^(h) (the branch
+    spreads a pixel over the patches that hold it), and a gives sum_l P_l^(H) (re-derived; W^(H) alone is the case
+    h = H).
 
     Args:
-        X: (n, channels, p) float64 inputs, used as stored; time and memory grow as (n p)^2.
+        X: (n, channels, p) float64 inputs, used as stored; time and memory grow as n^2 p.
         depth: H >= 2, the number of hidden layers.
         patch: odd number of pixels of a patch.
         activation: s, of finite second moment.
@@ -143,51 +143,41 @@ def conv_resnet(
     _check(depth, 2, trained)
     if patch < 1 or patch % 2 == 0:
         raise ValueError(f"a patch has an odd number of pixels, not {patch}")
-    if not isinstance(X, np.ndarray) or X.ndim != 3:
-        raise ValueError("inputs X of a convolutional network are an (n, channels, pixels) float64 array")
-    n, channels, pixels = X.shape
-    checked_rows(np.ascontiguousarray(X).reshape(n, channels * pixels))
-    reach = patch // 2
+    checked_images(X)
+    patches = Patches.centred(X.shape[2], patch)
     with flint.ctx.workprec(PRECISION):
-        inputs = _patch_sums(_pixel_products(X, normalised), pixels, reach)
-        for i in range(n * pixels):
-            if not inputs[i, i] > 0:
-                raise ValueError(
-                    f"the patch around pixel {i % pixels} of input {i // pixels} is zero, so its neurons see nothing: "
-                    "widen the patch, crop, or add a constant channel"
-                )
-        result = _residual(inputs, pixels, reach, depth, activation, residual_scale, trained)
+        inputs = patch_products(X, patches, normalised=normalised)
+        result = _residual(inputs, patches, depth, activation, residual_scale, trained)
     name = f"convolutional residual, {depth} hidden layers, patch {patch}, scale {residual_scale}, {activation}"
     return result.gram(f"{name}, {_scope(trained, normalised)}")
 
 
 def _residual(
-    inputs: BallMatrix,
-    pixels: int,
-    reach: int,
+    inputs: list[BallMatrix],
+    patches: Patches,
     depth: int,
     activation: Activation,
     residual_scale: Exact,
     trained: str,
 ) -> BallMatrix:
-    """Forward through covariances, then backward through the layers, as :func:`conv_resnet` says.
-
-    ``inputs`` is Q^(0), with a row for every pixel of every input; without patches a pixel is all of it, reach 0.
-    """
+    """Forward through the covariances of every pixel, then backward through the layers, as :func:`conv_resnet` says."""
     k = _branch(residual_scale, depth)
-    covariances, state = [inputs], _first_layer(inputs, activation)
+    covariances, states = [inputs], [_first_layer(covariance, activation) for covariance in inputs]
     for layer in range(2, depth + 1):
-        covariances.append(_patch_sums(state[0], pixels, reach))
+        covariances.append(patches.sums([features for features, _ in states]))
         if layer < depth or trained == "all":
-            state = _residual_layer(state, covariances[-1], activation, k)
-    backward = BallMatrix.of(len(inputs), lambda i, j: arb(int(i % pixels == j % pixels)))
-    blocks = [_sum_over_pixels(state[0] * backward, pixels)] if trained == "all" else []
+            states = [
+                _residual_layer(state, covariance, activation, k)
+                for state, covariance in zip(states, covariances[-1], strict=True)
+            ]
+    backward = [BallMatrix.of(len(inputs[0]), lambda i, j: arb(1))] * len(inputs)
+    blocks = [features for features, _ in states] if trained == "all" else []
     for layer in range(depth, 0 if trained == "all" else depth - 1, -1):
-        covariance = covariances[layer - 1]
         factor = k * k if layer > 1 else activation.normaliser
-        local = backward * second_moments(marginals(activation.slope, covariance), covariance) * factor
-        blocks.append(_sum_over_pixels(local * covariance, pixels))
-        backward += _patch_sums(local, pixels, reach)
+        slopes = [second_moments(marginals(activation.slope, seen), seen) * factor for seen in covariances[layer - 1]]
+        local = [above * slope for above, slope in zip(backward, slopes, strict=True)]
+        blocks += [through * seen for through, seen in zip(local, covariances[layer - 1], strict=True)]
+        backward = [above + branch for above, branch in zip(backward, patches.spread(local), strict=True)]
     return reduce(add, blocks)
 
 
@@ -213,40 +203,6 @@ def _residual_layer(state: State, covariance: BallMatrix, activation: Activation
 def _cross_terms(features: BallMatrix, b: list[arb], e: list[arb], k: arb) -> BallMatrix:
     """K (b e^T + e b^T): a feature of one input times the branch of another, uncorrelated given their means."""
     return BallMatrix.of(len(features), lambda i, j: k * (b[i] * e[j] + b[j] * e[i]))
-
-
-def _pixel_products(X: Array, normalised: bool) -> BallMatrix:
-    """Inner products of all pixels, as vectors over the channels, of all inputs."""
-    n, channels, pixels = X.shape
-    exact = ExactRows(np.ascontiguousarray(X.transpose(0, 2, 1)).reshape(n * pixels, channels))
-    lengths = [arb(1)] * n
-    if normalised:
-        whole = ExactRows(np.ascontiguousarray(X).reshape(n, channels * pixels))
-        lengths = [whole.pair(i, i).norms.sqrt() for i in range(n)]
-    return BallMatrix.of(
-        n * pixels, lambda i, j: exact.pair(i, j).inner / (lengths[i // pixels] * lengths[j // pixels])
-    )
-
-
-def _patch_sums(pixel: BallMatrix, pixels: int, reach: int) -> BallMatrix:
-    """Q_lr = sum over |o| <= reach of P_{l+o, r+o}, within the image."""
-
-    def entry(i: int, j: int) -> arb:
-        left, right = i % pixels, j % pixels
-        offsets = range(max(-reach, -left, -right), min(reach, pixels - 1 - left, pixels - 1 - right) + 1)
-        return sum((pixel[i + o, j + o] for o in offsets), arb(0))
-
-    return BallMatrix.of(len(pixel), entry)
-
-
-def _sum_over_pixels(matrix: BallMatrix, pixels: int) -> BallMatrix:
-    """The sums over all pairs of pixels of each pair of inputs."""
-
-    def entry(i: int, j: int) -> arb:
-        pairs = ((i * pixels + a, j * pixels + b) for a in range(pixels) for b in range(pixels))
-        return sum((matrix[pair] for pair in pairs), arb(0))
-
-    return BallMatrix.of(len(matrix) // pixels, entry)
 
 
 def _branch(residual_scale: Exact, depth: int) -> arb:
