@@ -44,6 +44,7 @@ app = App(
   zeroloss bound --data sphere:n=20,d=10    what the theorems ask of these data
   zeroloss measure --width 1024             train, and hold the run to its promises
   zeroloss prove du2019-two-layer           prove the algebra with two solvers
+  zeroloss doctor                           test this machine's arithmetic
 
 Every command takes --json, and --help with examples. Exit codes: 0 done,
 1 refuted, 2 bad usage or input, 3 undecided, 130 interrupted.""",
@@ -57,6 +58,7 @@ for _name, _summary in {
     "bound": "Say what the theorems ask of a data set.",
     "measure": "Train a theorem's own networks and hold the runs to its promises.",
     "prove": "Prove the algebra behind the explicit constants with two solvers.",
+    "doctor": "Test on this machine what the proofs assume of it.",
 }.items():
     app.command(f"reports.commands.{_name}:app", name=_name, help=_summary)
 

@@ -233,3 +233,49 @@ class Proofs(msgspec.Struct, frozen=True, kw_only=True):
     solvers: dict[str, str]
     verdict: str
     proofs: tuple[ProofRow, ...]
+
+
+class CheckRow(msgspec.Struct, frozen=True):
+    """One assumption and what its test found.
+
+    Args:
+        name: what is assumed.
+        tested: how.
+        meaning: what rests on it.
+        outcome: *holds*, *allowed* (unusual, but no proof assumes it otherwise), *fails*, *undecided* or *skipped*.
+        seen: by the test.
+        mend: what to do; empty where there is nothing to do.
+    """
+
+    name: str
+    tested: str
+    meaning: str
+    outcome: str
+    seen: str
+    mend: str
+
+
+class LibraryRow(msgspec.Struct, frozen=True):
+    """A library that zeroloss uses: its version, empty where it is absent; the extra that brings it; how to install."""
+
+    name: str
+    version: str
+    extra: str
+    install: str
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """``zeroloss doctor --json``.
+
+    Args:
+        verdict: *fails* if any assumption fails, else *undecided* if one could not be tested, else *holds*.
+        checks: every assumption.
+        machine: interpreter, processor, BLAS and threads.
+        libraries: what is installed and what is not.
+    """
+
+    version: int = SCHEMA_VERSION
+    verdict: str
+    checks: tuple[CheckRow, ...]
+    machine: tuple[DataRow, ...]
+    libraries: tuple[LibraryRow, ...]

@@ -22,7 +22,7 @@ from reports import cli
 from reports.cli import main
 
 DATA_COMMANDS = ("bound", "measure", "report")
-COMMANDS = ("theorems", "prove", *DATA_COMMANDS)
+COMMANDS = ("theorems", "prove", "doctor", *DATA_COMMANDS)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_examples_are_understood(capsys, command):
         assert not command or tokens[0] == command
 
 
-@pytest.mark.parametrize("command", ["theorems", "bound", "measure", "prove"])
+@pytest.mark.parametrize("command", ["theorems", "bound", "measure", "prove", "doctor"])
 def test_examples_run(capsys, folder, monkeypatch, command):
     """On few rows, for few steps, with one obligation; the examples of report differ only in options parsed above."""
     for library in ("sklearn", "z3", "cvc5", "torch"):
