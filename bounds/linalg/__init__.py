@@ -6,3 +6,4 @@ from bounds.linalg.eigenvalues import least_eigenvalue as least_eigenvalue
 from bounds.linalg.norms import frobenius_norm as frobenius_norm
 from bounds.linalg.norms import least_singular_value as least_singular_value
 from bounds.linalg.norms import spectral_norm as spectral_norm
+from bounds.linalg.spectra import spectrum as spectrum
