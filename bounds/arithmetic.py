@@ -239,15 +239,21 @@ class LargeConstant(HiddenConstant):
     meaning = "large enough, so this is a lower estimate of what is asked"
 
 
+class LargeUpToLogarithms(LargeConstant):
+    """A hidden constant times logarithms that the paper hides as well."""
+
+    meaning = "large enough, and hides logarithms too, so this is a lower estimate of what is asked"
+
+
 class SmallConstant(HiddenConstant):
     """A hidden constant of which the paper says only that it is small enough."""
 
     meaning = "small enough, so this is an upper estimate of what is allowed"
 
 
-def large_constant(name: str) -> LargeConstant:
-    """The constant of an Ω(.), by name."""
-    return LargeConstant(name, positive=True)
+def large_constant(name: str, *, logarithms: bool = False) -> LargeConstant:
+    """The constant of an Ω(.), or with hidden logarithms of an Ω~(.), by name."""
+    return (LargeUpToLogarithms if logarithms else LargeConstant)(name, positive=True)
 
 
 def small_constant(name: str) -> SmallConstant:
@@ -262,7 +268,7 @@ def evaluate(expression: sympy.Expr, values: Values) -> Enclosure:
     """Enclose a symbolic expression, exactly: rationals stay rational, constants and functions become balls.
 
     Args:
-        expression: built from integers, rationals, pi, E, symbols, + * ** sqrt exp log erf Max Min Abs.
+        expression: built from integers, rationals, pi, E, symbols, + * ** sqrt exp log erf gamma cos acos Max Min Abs.
         values: a number for every free symbol; hidden constants may be left out and are then taken as 1.
 
     Returns:
@@ -385,6 +391,9 @@ _FUNCTIONS: dict[Any, Callable[..., arb]] = {
     sympy.exp: arb.exp,
     sympy.log: arb.log,
     sympy.erf: arb.erf,
+    sympy.gamma: arb.gamma,
+    sympy.cos: arb.cos,
+    sympy.acos: arb.acos,
     sympy.Abs: abs,
     sympy.Max: _maximum,
     sympy.Min: _minimum,

@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bounds import papers as _papers
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
 
 
 @cache
+def modules() -> tuple[ModuleType, ...]:
+    """The modules of :mod:`bounds.papers` that hold a paper each, by year and name."""
+    names = (f"bounds.papers.{info.name}" for info in pkgutil.iter_modules(_papers.__path__))
+    found = (importlib.import_module(name) for name in names if not name.rpartition(".")[2].startswith("_"))
+    return tuple(sorted(found, key=lambda module: (module.PAPER.year, module.__name__)))
+
+
+@cache
 def papers() -> tuple[Paper, ...]:
-    """All papers, by year and key."""
-    modules = (importlib.import_module(f"bounds.papers.{info.name}") for info in pkgutil.iter_modules(_papers.__path__))
-    return tuple(sorted((module.PAPER for module in modules), key=lambda paper: (paper.year, paper.key)))
+    """All papers, by year and name of their file."""
+    return tuple(module.PAPER for module in modules())
 
 
 def theorems() -> tuple[Statement, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from bounds import quantities as q
 from bounds.arithmetic import PRECISION, Enclosure, exact_ball
 from bounds.degeneracy import Degeneracy, degenerate_rows
 from bounds.gram import Gram
-from bounds.settings import TwoLayer
+from bounds.settings import Setting, TwoLayer
 
 Floats = NDArray[np.float64]
 
@@ -98,6 +99,20 @@ class Problem:
         matrix = self.gram(TwoLayer())
         return linalg.least_eigenvalue(matrix.midpoint, matrix.radius)
 
+    def least_eigenvalue_of(self, setting: Setting) -> Enclosure | None:
+        """lambda_0 of any setting: the least eigenvalue of its own matrix; None where it has no certified one."""
+        if setting in (TwoLayer("first"), TwoLayer("both")):
+            return self.least_eigenvalue
+        if setting not in self._least_eigenvalues:
+            matrix = self._gram(setting)
+            least = None if matrix is None else linalg.least_eigenvalue(matrix.midpoint, matrix.radius)
+            self._least_eigenvalues[setting] = least
+        return self._least_eigenvalues[setting]
+
+    @cached_property
+    def _least_eigenvalues(self) -> dict[Setting, Enclosure | None]:
+        return {}
+
     @cached_property
     def spectral_norm(self) -> Enclosure:
         """The spectral norm of the matrix X of exactly normalised rows: at least 1, at most sqrt(n)."""
@@ -131,31 +146,52 @@ class Problem:
         with flint.ctx.workprec(PRECISION):
             return Enclosure(sum((exact_ball(value) ** 2 for value in self.y.tolist()), exact_ball(0)).sqrt())
 
-    def gram(self, setting: TwoLayer) -> Gram:
-        """The certified infinite-width Gram matrix of a setting, for exactly normalised rows; computed once."""
+    def gram(self, setting: Setting) -> Gram:
+        """The certified infinite-width matrix of a setting, for exactly normalised rows; computed once.
+
+        Raises:
+            ValueError: the setting has no certified matrix.
+        """
+        matrix = self._gram(setting)
+        if matrix is None:
+            raise ValueError(f"no infinite-width matrix is certified for {setting}")
+        return matrix
+
+    def _gram(self, setting: Setting) -> Gram | None:
         if setting not in self._grams:
-            self._grams[setting] = gram.two_layer(self.X, trained=setting.trained, normalised=True)
+            self._grams[setting] = setting.gram(self.X)
         return self._grams[setting]
 
     @cached_property
-    def _grams(self) -> dict[TwoLayer, Gram]:
+    def _grams(self) -> dict[Setting, Gram | None]:
         return {}
 
     @cached_property
     def _cosines(self) -> Gram:
         return gram.linear(self.X, normalised=True)
 
-    def values(self) -> dict[sympy.Symbol, Enclosure]:
-        """The invariants by symbol, for :func:`bounds.arithmetic.evaluate`."""
+    def values(
+        self, setting: Setting | None = None, *, symbols: Set[sympy.Symbol] | None = None
+    ) -> dict[sympy.Symbol, Enclosure]:
+        """The invariants by symbol, for :func:`bounds.arithmetic.evaluate`.
+
+        Args:
+            setting: whose least eigenvalue lambda_0 is and whose numbers are added; two-layer ReLU unless given.
+            symbols: what is needed; lambda_0 and the quantities of single papers are computed only then.
+        """
+        setting = TwoLayer() if setting is None else setting
+        least = self.least_eigenvalue_of(setting) if symbols is None or q.lambda_0 in symbols else None
         return {
             q.n: Enclosure.of(self.n),
             q.d: Enclosure.of(self.d),
             q.delta: Enclosure.of(self.delta),
-            q.lambda_0: self.least_eigenvalue,
+            **({} if least is None else {q.lambda_0: least}),
             q.X_norm: self.spectral_norm,
             q.F: self.gram_frobenius,
             q.y_norm: self.label_norm,
             q.separation: self.separation,
+            **setting.values,
+            **{s: q.CERTIFIED[s](self) for s in symbols or () if s in q.CERTIFIED},
         }
 
     def __repr__(self) -> str:

@@ -1,9 +1,19 @@
-"""The symbols that statements are written in, each with its meaning and the place its value comes from."""
+"""The symbols that statements are written in, each with its meaning and the place its value comes from.
+
+Those here are common to many papers. A paper adds its own with :func:`quantity`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import sympy
 from sympy import Symbol
+
+if TYPE_CHECKING:
+    from bounds.arithmetic import Enclosure
+    from bounds.problem import Problem
 
 n = Symbol("n", positive=True, integer=True)
 d = Symbol("d", positive=True, integer=True)
@@ -85,3 +95,81 @@ LATEX: dict[sympy.Symbol, str] = {
     most_flips: r"\tfrac{1}{m}\max_i\lvert P_i\rvert",
 }
 """How symbols are set where sympy's own rendering is not the paper's."""
+
+CERTIFIED: dict[sympy.Symbol, Callable[[Problem], Enclosure]] = {}
+"""How the value of a paper's own quantity is certified from the data, for those where it can be."""
+
+
+class Quantity(Symbol):
+    """A symbol that is one with its meaning: two papers may both write L, for a depth and for a constant."""
+
+    __slots__ = ("meaning",)
+
+    def __new__(cls, name: str, meaning: str, **assumptions: Any) -> Quantity:
+        """Make the symbol; the same name, meaning and assumptions give an equal one."""
+        symbol: Quantity = Symbol.__xnew__(cls, name, **assumptions)
+        symbol.meaning = meaning
+        return symbol
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.meaning)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:
+        return (self.name, self.meaning), self.assumptions0
+
+
+def quantity(
+    name: str,
+    meaning: str,
+    *,
+    latex: str = "",
+    value: Callable[[Problem], Enclosure] | None = None,
+    nonnegative: bool = False,
+    integer: bool = False,
+) -> Quantity:
+    """Introduce a quantity of a paper's own.
+
+    Args:
+        name: how it is written in plain text; unique within a formula.
+        meaning: in the words of the report.
+        latex: how it is set, where that is not its name.
+        value: encloses it from a problem, where data determine it; else whoever asks has to give it.
+        nonnegative: it may be zero; else it is positive.
+        integer: it is a whole number.
+
+    Returns:
+        A symbol for formulas.
+    """
+    sign = {"nonnegative": True} if nonnegative else {"positive": True}
+    symbol = Quantity(name, meaning, **sign, **({"integer": True} if integer else {}))
+    MEANING[symbol] = meaning
+    if latex:
+        LATEX[symbol] = latex
+    if value is not None:
+        CERTIFIED[symbol] = value
+    return symbol
+
+
+depth = quantity("H", "number of hidden layers", integer=True)
+lipschitz = quantity("L", "Lipschitz constant of the activation")
+smoothness = quantity("beta", "Lipschitz constant of the derivative of the activation", latex=r"\beta")
+normaliser = quantity("c_sigma", "one over E s(z)^2, z ~ N(0, 1), of the activation s", latex=r"c_\sigma")
+residual_scale = quantity("c_res", "scale of the residual branches", latex=r"c_{\mathrm{res}}")
+
+
+class Unspecified(Quantity):
+    """Something a paper gives no formula for, such as poly(n, L): it has no value, and what contains it is refused."""
+
+
+def unspecified(name: str, *arguments: sympy.Expr) -> Unspecified:
+    """What a paper leaves open, such as ``unspecified("poly", n, 1 / delta)``.
+
+    Args:
+        name: as the paper calls it.
+        arguments: what it depends on.
+    """
+    symbol = Unspecified(f"{name}({', '.join(map(str, arguments))})", "not specified by the paper", positive=True)
+    MEANING[symbol] = symbol.meaning
+    listed = ", ".join(sympy.latex(argument, symbol_names=LATEX) for argument in arguments)
+    LATEX[symbol] = rf"\mathrm{{{name}}}\left({listed}\right)"
+    return symbol

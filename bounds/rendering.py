@@ -6,7 +6,7 @@ import sympy
 from sympy.core.relational import Relational
 
 from bounds import quantities as q
-from bounds.arithmetic import HiddenConstant
+from bounds.arithmetic import HiddenConstant, LargeUpToLogarithms
 
 _ROOT_2_PI = sympy.Symbol(r"\sqrt{2\pi}", positive=True)
 _ROOT_2_OVER_PI = sympy.Symbol(r"\sqrt{2/\pi}", positive=True)
@@ -18,6 +18,7 @@ def latex(expression: sympy.Basic) -> str:
         hidden = [s for s in expression.rhs.free_symbols if isinstance(s, HiddenConstant)]
         if hidden:
             order = r"\Omega" if isinstance(expression, sympy.GreaterThan | sympy.StrictGreaterThan) else "O"
+            order = rf"\tilde{{{order}}}" if any(isinstance(s, LargeUpToLogarithms) for s in hidden) else order
             inner = latex(expression.rhs.subs(dict.fromkeys(hidden, 1)))
             return rf"{latex(expression.lhs)} = {order}\left({inner}\right)"
     joined = expression.subs(

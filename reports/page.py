@@ -28,7 +28,7 @@ def page(comparison: Comparison, illustrations: Sequence[Illustration] | None = 
     """
     drawn = {one.name: one for one in (figures(comparison) if illustrations is None else illustrations)}
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             it=comparison,
@@ -150,7 +150,8 @@ def illustrated(illustration: Illustration) -> Markup:
     return Markup(illustration.wide + illustration.narrow)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates and their filters."""
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,

@@ -68,6 +68,8 @@ from bounds.quantities import (
 from bounds.settings import TwoLayer
 from bounds.statements import (
     INITIAL_RESIDUAL,
+    POSITIVE,
+    UNIT_ROWS,
     Condition,
     Edition,
     Event,
@@ -185,7 +187,6 @@ def _flow_arguments(start: Argument, flips: Flips) -> tuple[Argument, ...]:
 
 # --- Conditions that recur -------------------------------------------------------------------------------------------
 
-POSITIVE = Condition("positive least eigenvalue", Gt(lambda_0, 0, evaluate=False))
 START_BY_HOEFFDING = Condition("initial Gram", Ge(m, hoeffding_paper))
 START_BY_CHERNOFF = Condition("initial Gram", Ge(m, chernoff))
 FEW_FLIPS = Condition("few flips", Ge(m, few_flips))
@@ -195,13 +196,6 @@ HALF_KEPT = (
     Promise("least eigenvalue", Ge(least_eigenvalue, lambda_0 / 2)),
 )
 """The drift costs a quarter of lambda_0 and the start another: a half is kept."""
-
-
-def _unit_rows(problem: Problem) -> Verdict:
-    return Verdict(Outcome.HOLDS, reason="rows are normalised exactly")
-
-
-UNIT_ROWS = Condition("unit inputs", test=_unit_rows)
 
 
 # --- Section 3 and Appendix A.1: the infinite-width matrix -----------------------------------------------------------
@@ -479,6 +473,7 @@ flow = Statement(
     FIRST_LAYER,
     "gradient flow",
     identifier="du2019-two-layer-flow",
+    concludes="exact fit",
     editions=(
         Edition(
             "printed",
@@ -711,6 +706,7 @@ joint = Statement(
     BOTH_LAYERS,
     "gradient flow",
     identifier="du2019-two-layer-joint",
+    concludes="exact fit",
     editions=(
         Edition(
             "printed",
@@ -866,6 +862,7 @@ descent = Statement(
     FIRST_LAYER,
     "gradient descent",
     identifier="du2019-two-layer",
+    concludes="exact fit",
     editions=(
         Edition(
             "printed",

@@ -26,7 +26,7 @@ class TheoremRow(msgspec.Struct, frozen=True):
         identifier, name, title: of the theorem.
         citation: authors, year and arXiv number.
         setting, dynamics: the networks it speaks of, and how they are trained.
-        width: what the printed edition asks for.
+        width, width_latex: what the printed edition asks for.
         hidden: the editions with constants that the paper leaves unspecified.
         explicit: the editions all of whose constants are numbers.
         concludes: what kind of conclusion.
@@ -40,6 +40,7 @@ class TheoremRow(msgspec.Struct, frozen=True):
     setting: str
     dynamics: str
     width: str
+    width_latex: str
     hidden: tuple[str, ...]
     explicit: tuple[str, ...]
     concludes: str
@@ -84,26 +85,35 @@ class ErrorEntry(msgspec.Struct, frozen=True):
 
 
 class StatementEntry(msgspec.Struct, frozen=True):
-    """A theorem or lemma with all its editions, known errors, and the names of what it rests on."""
+    """A theorem or lemma: kind of conclusion, editions, known errors, and the names of what it rests on."""
 
     name: str
     title: str
     identifier: str
     setting: str
     dynamics: str
+    concludes: str
+    remark: str
     editions: tuple[EditionEntry, ...]
     errors: tuple[ErrorEntry, ...]
     rests_on: tuple[str, ...]
 
 
 class TheoremEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """``zeroloss theorems ID --json``: the theorem, and the lemmas of its proof, foundations first."""
+    """``zeroloss theorems ID --json``: the theorem, and the lemmas of its proof, foundations first.
+
+    Args:
+        theorem, lemmas: in full.
+        symbols: what occurs in them, each named by its meaning.
+        citation, remark, bibtex: of the paper.
+    """
 
     version: int = SCHEMA_VERSION
     theorem: StatementEntry
     lemmas: tuple[StatementEntry, ...]
-    symbols: tuple[DataRow, ...]
+    symbols: tuple[Formula, ...]
     citation: str
+    remark: str
     bibtex: str
 
 

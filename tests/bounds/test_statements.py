@@ -100,7 +100,7 @@ def test_unknown_editions_and_absent_limits_are_refused() -> None:
 
 def test_an_evaluation_prints_itself() -> None:
     answer = theorem("du2019-two-layer").check(PROBLEM, width=10, step_size=0.01, initial_residual=2.0)
-    assert "for the measured initial residual" in str(answer)
+    assert "for the measured norm of the initial residual" in str(answer)
     html, tex = answer._repr_html_(), answer._repr_latex_()
     assert html.count("<tr>") == len(answer.conditions) + 1 and html.count("<td>") == 5 * len(answer.conditions)
     assert tex.count(r"\\") == len(answer.conditions) - 1

@@ -134,7 +134,7 @@ def test_a_subcommand_s_help_loads_nothing_heavy():
         (["bound", "--theorem", "du2018-two-layer"], ["du2018-two-layer", "did you mean du2019-two-layer"]),
         (["bound", "--edition", "latest"], ["latest", "explicit"]),
         (["theorems", "du2018-two-layer"], ["did you mean du2019-two-layer"]),
-        (["theorems", "--bibtex"], ["theorems ID"]),
+        (["theorems", "--lemmas"], ["theorems ID"]),
         (["theorems", "du2019-two-layer", "--bibtex", "--json"], ["--json"]),
         (["prove", "du2018-two-layer"], ["did you mean du2019-two-layer"]),
         (["prove", "--timeout", "0"], ["--timeout", "positive"]),
@@ -306,7 +306,7 @@ def test_the_core_alone_reads_a_file_and_bounds_it(tmp_path):
 
 
 def test_a_bug_is_called_one_and_is_no_verdict(capsys, monkeypatch):
-    monkeypatch.setattr("bounds.catalogue.papers", lambda: 1 / 0)
+    monkeypatch.setattr("reports.entries.papers", lambda: 1 / 0)
     assert main(["theorems"]) == 70
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and "bug" in err and "ZeroDivisionError" in err

@@ -1,0 +1,234 @@
+"""Theorems and lemmas, and what they ask of a problem."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import sympy
+
+from bounds import quantities as q
+from bounds.arithmetic import Enclosure, Exact, evaluate
+from bounds.implicit import least_solution
+from bounds.settings import Setting, TwoLayer
+from bounds.statements.editions import Edition, Given, KnownError
+from bounds.statements.evaluation import Evaluation
+from bounds.statements.missing import missing, unspecified
+
+if TYPE_CHECKING:
+    from bounds.problem import Problem
+
+Dynamics = Literal[
+    "gradient descent",
+    "stochastic gradient descent",
+    "gradient flow",
+    "mean-field flow",
+    "any weights",
+    "no training",
+]
+
+Conclusion = Literal[
+    "exact fit",
+    "error floor",
+    "average iterate",
+    "curve within eps",
+    "critical point",
+    "existence",
+    "conditioning",
+    "spectrum",
+    "approximation",
+    "no quantitative statement",
+]
+"""What kind of thing a theorem concludes; kinds are not ranked against one another."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A theorem or lemma.
+
+    Args:
+        name: as numbered in the paper.
+        title: what it is about, in a few words.
+        setting: the networks it speaks of; one with parameters stands for all of its class.
+        dynamics: how they are trained.
+        editions: in the order printed, corrected, explicit, improved, sharp.
+        rests_on: the statements used in its proof.
+        errors: known mistakes in the printed text.
+        identifier: for theorems of the catalogue, ``firstauthorYEAR-what``.
+        concludes: the kind of conclusion; required of a theorem of the catalogue.
+        remark: what a reader must know before using it.
+    """
+
+    name: str
+    title: str
+    setting: Setting
+    dynamics: Dynamics
+    editions: tuple[Edition, ...]
+    rests_on: tuple[Statement, ...] = ()
+    errors: tuple[KnownError, ...] = ()
+    identifier: str = ""
+    concludes: Conclusion | None = None
+    remark: str = ""
+
+    def edition(self, name: str) -> Edition:
+        """Look an edition up by name.
+
+        Raises:
+            ValueError: no such edition; the message lists those that exist.
+        """
+        for edition in self.editions:
+            if edition.name == name:
+                return edition
+        known = ", ".join(edition.name for edition in self.editions)
+        raise ValueError(f"{self.name} has no {name!r} edition: choose one of {known}")
+
+    def width(
+        self,
+        problem: Problem,
+        edition: str = "explicit",
+        *,
+        setting: Setting | None = None,
+        initial_residual: Enclosure | Exact | None = None,
+        shares: Mapping[sympy.Symbol, Enclosure | Exact] | None = None,
+        given: Given | None = None,
+    ) -> Enclosure:
+        """The width that an edition asks for on this problem.
+
+        Args:
+            problem: data, labels and confidence.
+            edition: which edition.
+            setting: another member of the statement's class of settings, such as another depth.
+            initial_residual: a measured norm of the initial residual, in place of its event; see ``Evaluation.note``.
+            shares: how delta is split among the events; evenly unless given.
+            given: numbers that data do not determine, by the name of their symbol.
+
+        Returns:
+            An enclosure; with hidden constants a lower estimate, marked by its assumption.
+
+        Raises:
+            ValueError: no such edition, an edition that asks for no width or leaves it unspecified, a quantity that
+                was not given, a setting of another class, or a least eigenvalue that is not certified positive.
+        """
+        return self.limit(
+            q.m, problem, edition, setting=setting, initial_residual=initial_residual, shares=shares, given=given
+        )
+
+    def step_size(
+        self,
+        problem: Problem,
+        edition: str = "explicit",
+        *,
+        setting: Setting | None = None,
+        initial_residual: Enclosure | Exact | None = None,
+        shares: Mapping[sympy.Symbol, Enclosure | Exact] | None = None,
+        given: Given | None = None,
+    ) -> Enclosure:
+        """The largest step that an edition allows; arguments, result and errors as for :meth:`width`."""
+        return self.limit(
+            q.eta, problem, edition, setting=setting, initial_residual=initial_residual, shares=shares, given=given
+        )
+
+    def limit(
+        self,
+        symbol: sympy.Symbol,
+        problem: Problem,
+        edition: str = "explicit",
+        *,
+        setting: Setting | None = None,
+        initial_residual: Enclosure | Exact | None = None,
+        shares: Mapping[sympy.Symbol, Enclosure | Exact] | None = None,
+        given: Given | None = None,
+    ) -> Enclosure:
+        """The least or largest value of any quantity that an edition allows; see :meth:`width`."""
+        chosen, what = self.edition(edition), f"{self.name} ({edition})"
+        expression = chosen.limit(symbol)
+        if expression is None:
+            raise ValueError(f"{what} sets no bound on {q.MEANING[symbol]}")
+        if open_ended := unspecified(expression):
+            raise ValueError(f"{what} gives no number: the paper does not specify {', '.join(map(str, open_ended))}")
+        setting = self._setting(setting)
+        values = chosen.values(problem, setting, initial_residual=initial_residual, shares=shares, given=given)
+        if q.lambda_0 in expression.free_symbols and q.lambda_0 in values and not values[q.lambda_0].ball > 0:
+            degenerate = problem.degeneracy if setting == TwoLayer() or setting == TwoLayer("both") else None
+            why = degenerate or f"the least eigenvalue is not certified positive, it lies in {values[q.lambda_0]}"
+            raise ValueError(f"{self.name} says nothing here: {why}")
+        if absent := [s for s in missing(expression, values) if s != symbol]:
+            names = ", ".join(f"{s} ({q.MEANING[s]})" for s in absent)
+            raise ValueError(f"{what} needs numbers that were not given: {names}")
+        if symbol in expression.free_symbols:
+            return least_solution(expression, symbol, values)
+        return evaluate(expression, values)
+
+    def _setting(self, chosen: Setting | None) -> Setting:
+        if chosen is not None and type(chosen) is not type(self.setting):
+            raise ValueError(f"{self.name} speaks of {self.setting}: {chosen} is another class of networks")
+        return self.setting if chosen is None else chosen
+
+    def check(
+        self,
+        problem: Problem,
+        *,
+        width: int | None = None,
+        step_size: Enclosure | Exact | None = None,
+        edition: str = "explicit",
+        setting: Setting | None = None,
+        initial_residual: Enclosure | Exact | None = None,
+        shares: Mapping[sympy.Symbol, Enclosure | Exact] | None = None,
+        given: Given | None = None,
+    ) -> Evaluation:
+        """Decide every condition of an edition and enclose what it promises.
+
+        Args:
+            problem: data, labels and confidence.
+            width: number of neurons of a hidden layer.
+            step_size: of gradient descent; a float is the exact number it stores.
+            edition: which edition.
+            setting: another member of the statement's class of settings, such as another depth.
+            initial_residual: a measured norm of the initial residual, in place of its event; see ``Evaluation.note``.
+            shares: how delta is split among the events; evenly unless given.
+            given: numbers that data do not determine, by the name of their symbol.
+
+        Raises:
+            ValueError: no such edition, a width or step that is not positive, shares that exceed delta, a setting of
+                another class, a given number of unknown name or impossible sign.
+        """
+        chosen = self.edition(edition)
+        values = chosen.values(
+            problem, self._setting(setting), initial_residual=initial_residual, shares=shares, given=given
+        )
+        for symbol, value in ((q.m, width), (q.eta, step_size)):
+            if value is None:
+                continue
+            values[symbol] = Enclosure.of(value)
+            if not 0 < values[symbol].lower <= values[symbol].upper < math.inf:
+                raise ValueError(f"{q.MEANING[symbol]} must be positive, not {value}")
+        conditions = tuple((c, c.decide(problem, values)) for c in chosen.assumes)
+        measured = [e.quantity for e in chosen.events if e.quantity is not None and e.quantity.name in (given or {})]
+        if initial_residual is not None:
+            measured.append(q.e_0)
+        return Evaluation(self, chosen, conditions, values, conditional(measured) if measured else "")
+
+    def graph(self) -> Iterator[Statement]:
+        """The statement and everything it rests on, each once, foundations first."""
+        seen: set[int] = set()
+
+        def visit(statement: Statement) -> Iterator[Statement]:
+            if id(statement) in seen:
+                return
+            seen.add(id(statement))
+            for lemma in statement.rests_on:
+                yield from visit(lemma)
+            yield statement
+
+        return visit(self)
+
+
+def conditional(measured: list[sympy.Symbol]) -> str:
+    """What measuring quantities of the random start does to an answer: they depend on the same draw as its events."""
+    names = ", ".join(dict.fromkeys(q.MEANING[s] for s in measured))
+    return (
+        f"for the measured {names}: with probability 1 - delta the draw is one for which these conditions imply the "
+        "conclusions; nothing is said of the probability given that measurement"
+    )
