@@ -15,9 +15,9 @@ from torch import Tensor
 
 from empirical.networks import BLOCK_ENTRIES, Trained, TwoLayerNetwork, initial_network
 
-_PAD = 8
-"""All sides are padded with zeros to multiples of this many float64 (one vector register). Then every seed goes
-through the same kernel whatever its neighbours are, so that its run is bit for bit the same alone and in a batch."""
+_POINTS, _NEURONS, _COORDINATES = 8, 8, 4
+"""Sides are padded with zeros to multiples of these, the registers of the matrix products. Then every seed goes through
+the same kernel whatever its neighbours are, so that its run is bit for bit the same alone and in a batch."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -50,12 +50,13 @@ class Batch:
     ) -> None:
         self.n, self.d = X.shape
         self.width, self.seeds, self.trained = width, list(seeds), trained
-        self._inputs = torch.zeros(_padded(self.n), _padded(self.d), dtype=torch.float64, device=device)
+        points, coordinates = _padded(self.n, _POINTS), _padded(self.d, _COORDINATES)
+        self._inputs = torch.zeros(points, coordinates, dtype=torch.float64, device=device)
         self._inputs[: self.n, : self.d] = torch.as_tensor(X)
         self._inputs_transposed = self._inputs.T.contiguous()
         self._labels = torch.zeros(len(self._inputs), dtype=torch.float64, device=device)
         self._labels[: self.n] = torch.as_tensor(y)
-        count, rows = len(self.seeds), _padded(width)
+        count, rows = len(self.seeds), _padded(width, _NEURONS)
         self._weights = torch.zeros(count, rows, self._inputs.shape[1], dtype=torch.float64, device=device)
         self._signs = torch.zeros(count, rows, 1, dtype=torch.float64, device=device)
         for s, seed in enumerate(self.seeds):
@@ -127,7 +128,7 @@ class Batch:
 
 def split_seeds(seeds: Sequence[int], width: int, points: int) -> list[list[int]]:
     """Group seeds into batches whose buffers fit the cache of one core."""
-    size = max(1, BLOCK_ENTRIES // (_padded(width) * _padded(points)))
+    size = max(1, BLOCK_ENTRIES // (_padded(width, _NEURONS) * _padded(points, _POINTS)))
     return [list(seeds[start : start + size]) for start in range(0, len(seeds), size)]
 
 
@@ -162,5 +163,5 @@ def _single_threaded() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _padded(size: int) -> int:
-    return -(-size // _PAD) * _PAD
+def _padded(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
