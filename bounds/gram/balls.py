@@ -12,6 +12,7 @@ from flint import arb
 from bounds.activations.activation import GaussianFunction, Marginal
 from bounds.gram.inner_products import ExactRows
 from bounds.gram.matrix import Array, Gram, nearest_float
+from bounds.progress import Stage
 
 PRECISION = 192
 """Bits carried through a recursion: far more than float64 keeps at the end."""
@@ -30,7 +31,12 @@ class BallMatrix:
     @classmethod
     def of(cls, size: int, entry: Callable[[int, int], arb]) -> BallMatrix:
         """The matrix of the given entries i >= j."""
-        return cls(tuple(tuple(entry(i, j) for j in range(i + 1)) for i in range(size)))
+        stage = Stage("Gram matrix in balls", size**2)
+        rows = []
+        for i in range(size):
+            rows.append(tuple(entry(i, j) for j in range(i + 1)))
+            stage.reached((i + 1) ** 2)
+        return cls(tuple(rows))
 
     def __getitem__(self, pair: tuple[int, int]) -> arb:
         i, j = pair

@@ -27,6 +27,7 @@ from bounds.gram.arc_cosine import FAR, shared_half_space
 from bounds.gram.balls import PRECISION, inner_products, marginals, second_moments
 from bounds.gram.inner_products import ExactPair, ExactRows, Products, ScaledRows
 from bounds.gram.matrix import UNIT_ROUNDOFF, Array, Gram, checked_rows, nearest_float
+from bounds.progress import Stage
 
 BLOCK = 192
 """Rows in a block: a few blocks fit the second-level cache."""
@@ -124,6 +125,7 @@ def _assemble(X: Array, kernel: _Kernel, of: str, normalised: bool) -> Gram:
     scaled, exact = ScaledRows(X), ExactRows(X)
     midpoint, radius = np.empty((n, n)), np.empty((n, n))
     far: list[tuple[int, int]] = []
+    stage = Stage("Gram matrix", n**2)
     for start in range(0, n, BLOCK):
         rows = slice(start, min(start + BLOCK, n))
         for left in range(0, rows.stop, BLOCK):
@@ -146,12 +148,15 @@ def _assemble(X: Array, kernel: _Kernel, of: str, normalised: bool) -> Gram:
             if np.abs(products.cosine).max() > FAR:
                 close = np.argwhere(np.abs(products.cosine) > FAR) + (start, left)
                 far += [(i, j) for i, j in close.tolist() if i > j]
+        stage.reached(rows.stop**2)
+    stage = Stage("nearly parallel pairs", len(far))
     with flint.ctx.workprec(PAIR_PRECISION):
-        for i, j in far:
+        for done, (i, j) in enumerate(far, 1):
             pair = exact.pair(i, j)
             inner, norms = (pair.cosine, arb(1)) if normalised else (pair.inner, pair.norms)
             midpoint[i, j], radius[i, j] = nearest_float(kernel.pair(inner, norms, pair))
             midpoint[j, i], radius[j, i] = midpoint[i, j], radius[i, j]
+            stage.reached(done)
     return Gram(midpoint, radius, of)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,13 @@ from scipy.linalg.lapack import dpotrf
 
 from bounds.linalg.intervals import blocks
 from bounds.linalg.rounding import FloatArray, gamma, inflate
+from bounds.progress import Stage
+
+Proposer = Callable[[FloatArray], FloatArray | None]
+"""Proposes an upper triangular r (n, n) with ``r^T r`` near a symmetric matrix (n, n), or None where it finds none.
+
+It may overwrite what it is given, and gives away what it returns. Nothing is believed of it.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,9 @@ class Factor:
         return np.asarray(dtrsm(1.0, self.r.T, half, lower=1, trans_a=1, overwrite_b=1))
 
 
-def factorise(a: FloatArray, shift: float, w: FloatArray | None = None) -> Factor | None:
+def factorise(
+    a: FloatArray, shift: float, w: FloatArray | None = None, propose: Proposer | None = None
+) -> Factor | None:
     r"""Factorise ``a + w w^T - shift I`` and bound the residual, whatever the libraries did.
 
     For *any* real :math:`R` and :math:`M = A + W W^T - \sigma I - R^T R` we have
@@ -64,14 +74,19 @@ def factorise(a: FloatArray, shift: float, w: FloatArray | None = None) -> Facto
         a: (n, n) symmetric.
         shift: the number sigma.
         w: (n, k), or None for none.
+        propose: finds R elsewhere, on a GPU say. Only the residual is computed here then, by the same operations,
+            so that the bound holds for whatever is proposed.
 
     Returns:
-        The factor, or None where a pivot is not positive.
+        The factor, or None where a pivot is not positive or nothing finite is proposed.
     """
     n = len(a)
     block = _block_size(n)
     rank = 0 if w is None else w.shape[1]
-    r, product = np.zeros((n, n)), np.empty((block, n))
+    r = np.zeros((n, n)) if propose is None else proposal(a, shift, w, propose)
+    if r is None:
+        return None
+    product, stage = np.empty((block, n)), Stage("factorising")
     row_sums, squares = np.zeros(n), 0.0
     for rows in blocks(n, block):
         size, here = rows.stop - rows.start, slice(rows.start, n)
@@ -82,21 +97,48 @@ def factorise(a: FloatArray, shift: float, w: FloatArray | None = None) -> Facto
         part = product[:size, : n - rows.start]
         for above in blocks(rows.start, block):
             c -= np.matmul(r[above, rows].T, r[above, here], out=part)
-        pivot, failed = dpotrf(c[:, :size], clean=1)
-        if failed:
-            return None
-        r[rows, rows] = pivot
-        if rows.stop < n:
-            r[rows, rows.stop :] = dtrsm(1.0, pivot, c[:, size:].copy().T, side=1, overwrite_b=1).T
-        c -= np.matmul(pivot.T, r[rows, here], out=part)
+        if propose is None:
+            pivot, failed = dpotrf(c[:, :size], clean=1)
+            if failed:
+                return None
+            r[rows, rows] = pivot
+            if rows.stop < n:
+                r[rows, rows.stop :] = dtrsm(1.0, pivot, c[:, size:].copy().T, side=1, overwrite_b=1).T
+        else:
+            r[rows, rows] = np.triu(r[rows, rows])
+        c -= np.matmul(r[rows, rows].T, r[rows, here], out=part)
         np.abs(c, out=c)
         row_sums[rows] += c.sum(axis=1)
         row_sums[rows.stop :] += c[:, size:].sum(axis=0)
         squares += float(np.vdot(r[rows, here], r[rows, here]))
+        stage.reached((rows.stop / n) ** 2 * (3 - 2 * rows.stop / n))  # of all products of the strips
     size_of_w = 0.0 if w is None else float(np.vdot(w, w))
     sizes = float(np.linalg.norm(a)) + abs(shift) + size_of_w + squares
     error = inflate(float(row_sums.max()), n) + gamma(roundings(n, rank)) * inflate(sizes, n * n)
     return Factor(r, inflate(error, 4)) if error < math.inf else None
+
+
+def proposal(a: FloatArray, shift: float, w: FloatArray | None, propose: Proposer) -> FloatArray | None:
+    """What is proposed for ``a + w w^T - shift I``, as rows of float64; None where nothing is, or nothing of use.
+
+    Entries beyond 2^100 are of no use: no factor of a scaled matrix has them, and :data:`TINY` is made for less.
+
+    Raises:
+        ValueError: what is proposed has another shape.
+    """
+    n = len(a)
+    target = a.copy()
+    target[np.diag_indices(n)] -= shift
+    if w is not None:
+        for rows in blocks(n, _block_size(n)):
+            target[rows] += w[rows] @ w.T
+    r = propose(target)
+    if r is None:
+        return None
+    if np.shape(r) != (n, n):
+        raise ValueError(f"the proposed factor has shape {np.shape(r)}, not {n, n}")
+    r = np.require(r, np.float64, ["C", "W"])
+    return r if max(float(r.max()), -float(r.min())) < 2.0**100 else None
 
 
 def roundings(n: int, rank: int = 0) -> int:

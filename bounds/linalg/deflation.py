@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb
 
-from bounds.linalg.cholesky import Factor, factorise, roundings
+from bounds.linalg.cholesky import Factor, Proposer, factorise, roundings
 from bounds.linalg.intervals import IntervalMatrix
 from bounds.linalg.lehmann import Ends, lehmann
 from bounds.linalg.ritz import RitzPairs, Separation, lanczos
@@ -60,7 +60,7 @@ def from_estimate(matrix: IntervalMatrix, estimate: float) -> Deflation:
     return Deflation(estimate + resolution(matrix), w, w)
 
 
-def enclose(matrix: IntervalMatrix, deflation: Deflation) -> Ends | None:
+def enclose(matrix: IntervalMatrix, deflation: Deflation, propose: Proposer | None = None) -> Ends | None:
     """Enclose the least eigenvalue, given a deflation.
 
     If ``a + w w^T >= (shift - error) I`` with k columns in w, then ``lambda_{k+1}(a) >= shift - error``: on the
@@ -70,7 +70,7 @@ def enclose(matrix: IntervalMatrix, deflation: Deflation) -> Ends | None:
     Returns:
         The two ends, or None where the guess was wrong.
     """
-    factor = factorise(matrix.midpoint, deflation.shift, deflation.w)
+    factor = factorise(matrix.midpoint, deflation.shift, deflation.w, propose)
     if factor is None:
         return None
     sigma = (arb(deflation.shift) - factor.error - matrix.radius_norm).lower()

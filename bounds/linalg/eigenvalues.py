@@ -11,6 +11,7 @@ import numpy as np
 from flint import arb
 
 from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare
+from bounds.linalg.cholesky import Proposer
 from bounds.linalg.deflation import enclose, from_estimate, from_pairs, resolution
 from bounds.linalg.intervals import IntervalMatrix, blocks, symmetric_matrix
 from bounds.linalg.lehmann import Ends, compress, shifted_bound
@@ -21,13 +22,17 @@ _DENSE = 2000
 """Up to this size all eigenpairs are computed where a few do not serve."""
 
 
-def least_eigenvalue(a: Any, radius: Any = None, *, estimate: float | None = None) -> Enclosure:
+def least_eigenvalue(
+    a: Any, radius: Any = None, *, estimate: float | None = None, propose: Proposer | None = None
+) -> Enclosure:
     """Enclose the least eigenvalue of every symmetric matrix within an entrywise radius of a midpoint.
 
     Args:
         a: (n, n) float64, exactly symmetric.
         radius: entrywise bound >= 0 that broadcasts to (n, n); None where ``a`` is meant exactly.
         estimate: an approximation of the least eigenvalue if one is known; it saves time and is never trusted.
+        propose: computes an upper Cholesky factor of a matrix (n, n) elsewhere, on a GPU say; its residual is bounded
+            here, in float64, so that it is never trusted either.
 
     Returns:
         An enclosure of ``lambda_min(A)`` for all symmetric A with ``|A - a| <= radius``.
@@ -40,7 +45,7 @@ def least_eigenvalue(a: Any, radius: Any = None, *, estimate: float | None = Non
     if estimate is not None and not math.isfinite(estimate):
         raise ValueError(f"the estimate {estimate} is no finite number: leave it out where none is known")
     with flint.ctx.workprec(PRECISION):
-        return _enclosure(_least_ends(matrix, _scaled(estimate, matrix.exponent)), matrix.exponent)
+        return _enclosure(_least_ends(matrix, _scaled(estimate, matrix.exponent), propose), matrix.exponent)
 
 
 def largest_eigenvalue(a: Any, radius: Any = None) -> Enclosure:
@@ -67,7 +72,7 @@ def is_positive_definite(a: Any, radius: Any = None) -> Verdict:
     return compare(least_eigenvalue(a, radius), ">", 0)
 
 
-def _least_ends(matrix: IntervalMatrix, estimate: float | None = None) -> Ends:
+def _least_ends(matrix: IntervalMatrix, estimate: float | None = None, propose: Proposer | None = None) -> Ends:
     a = matrix.midpoint
     if len(a) == 1:
         entry, spread = arb(float(a[0, 0])), arb(matrix.radius_norm)
@@ -75,23 +80,23 @@ def _least_ends(matrix: IntervalMatrix, estimate: float | None = None) -> Ends:
     if estimate is None and len(a) <= SMALL:
         estimate = float(np.linalg.eigvalsh(a)[0])
     if estimate is not None:
-        ends = enclose(matrix, from_estimate(matrix, estimate))
+        ends = enclose(matrix, from_estimate(matrix, estimate), propose)
         if ends is not None:
             return ends
-    for pairs, separation in _spectra(matrix):
+    for pairs, separation in _spectra(matrix, propose):
         deflation = from_pairs(matrix, pairs, separation)
-        ends = None if deflation is None else enclose(matrix, deflation)
+        ends = None if deflation is None else enclose(matrix, deflation, propose)
         if ends is not None:
             return ends
-    return _undeflated(matrix, pairs)
+    return _undeflated(matrix, pairs, propose)
 
 
-def _spectra(matrix: IntervalMatrix) -> Iterator[tuple[RitzPairs, Separation]]:
+def _spectra(matrix: IntervalMatrix, propose: Proposer | None) -> Iterator[tuple[RitzPairs, Separation]]:
     """Approximate eigenpairs, each time dearer and safer: between two Ritz values, Lanczos may have missed others."""
     a = matrix.midpoint
     for caution in (16.0, 256.0):
         separation = Separation(resolution(matrix), caution)
-        pairs = least_ritz_pairs(a, separation)
+        pairs = least_ritz_pairs(a, separation, propose)
         yield pairs, separation
         if len(pairs.values) == len(a) or not separation.count(pairs.values, pairs.errors):
             break
@@ -99,7 +104,7 @@ def _spectra(matrix: IntervalMatrix) -> Iterator[tuple[RitzPairs, Separation]]:
         yield dense_pairs(a), separation
 
 
-def _undeflated(matrix: IntervalMatrix, pairs: RitzPairs) -> Ends:
+def _undeflated(matrix: IntervalMatrix, pairs: RitzPairs, propose: Proposer | None) -> Ends:
     """Enclose where no gap is seen after the first eigenvalues: by a shifted factorisation and Gershgorin's discs."""
     a = matrix.midpoint
     delta = arb(matrix.radius_norm)
@@ -110,7 +115,7 @@ def _undeflated(matrix: IntervalMatrix, pairs: RitzPairs) -> Ends:
         off_diagonal[rows] = size.sum(axis=1)
     discs = np.nextafter(np.diag(a) - inflate(off_diagonal, len(a)), -math.inf)
     lower = arb(float(discs.min())) - delta
-    shifted = shifted_bound(matrix, float(pairs.values[0]))
+    shifted = shifted_bound(matrix, float(pairs.values[0]), propose)
     return Ends(
         (lower if shifted is None else lower.max(shifted)).lower(),
         compress(matrix, pairs.vectors[:, :1]).upper,

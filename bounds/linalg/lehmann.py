@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb
 
-from bounds.linalg.cholesky import factorise
+from bounds.linalg.cholesky import Proposer, factorise
 from bounds.linalg.intervals import IntervalMatrix
 from bounds.linalg.products import accurate_product
 from bounds.linalg.rounding import UNIT, FloatArray, gamma, inflate
@@ -114,7 +114,7 @@ def lehmann(matrix: IntervalMatrix, u: FloatArray, sigma: arb) -> Ends | None:
     return Ends(first.min(last).lower(), known.upper)
 
 
-def shifted_bound(matrix: IntervalMatrix, guess: float) -> arb | None:
+def shifted_bound(matrix: IntervalMatrix, guess: float, propose: Proposer | None = None) -> arb | None:
     """Bound the least eigenvalue from below by one factorisation shifted a little below a guess.
 
     ``A >= (shift - error) I`` for the midpoint (see :func:`~bounds.linalg.cholesky.factorise`), and by Weyl the
@@ -123,6 +123,7 @@ def shifted_bound(matrix: IntervalMatrix, guess: float) -> arb | None:
     Args:
         matrix: symmetric.
         guess: an approximation of the least eigenvalue, not trusted.
+        propose: finds the factor elsewhere, as there.
 
     Returns:
         The bound, or None where no factorisation succeeds near the guess.
@@ -130,7 +131,7 @@ def shifted_bound(matrix: IntervalMatrix, guess: float) -> arb | None:
     a = matrix.midpoint
     margin = 2 * math.sqrt(len(a)) * UNIT * (matrix.size + abs(guess)) + 2.0**-690
     for _ in range(6):
-        factor = factorise(a, guess - margin)
+        factor = factorise(a, guess - margin, propose=propose)
         if factor is not None:
             return (arb(guess - margin) - factor.error - matrix.radius_norm).lower()
         margin *= 8

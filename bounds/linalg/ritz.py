@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dpotrf
 
-from bounds.linalg.cholesky import Factor
+from bounds.linalg.cholesky import Factor, Proposer, proposal
 from bounds.linalg.rounding import UNIT, FloatArray
+from bounds.progress import Stage
 
 Operator = Callable[[FloatArray], FloatArray]
 Spectrum = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
@@ -19,6 +20,7 @@ SMALL = 300
 """Up to this size it is quickest to compute all eigenvalues or eigenvectors."""
 
 _DIRECT, _INVERSE = 64, 320
+_LONG = 4000
 
 
 @dataclass(frozen=True)
@@ -56,24 +58,25 @@ def dense_pairs(a: FloatArray) -> RitzPairs:
     return RitzPairs(values, np.zeros(len(a)), vectors)
 
 
-def least_ritz_pairs(a: FloatArray, separation: Separation) -> RitzPairs:
+def least_ritz_pairs(a: FloatArray, separation: Separation, propose: Proposer | None = None) -> RitzPairs:
     """Estimate the least eigenvalues of a symmetric matrix (n, n), up to the first gap.
 
     Small matrices are diagonalised. Otherwise Lanczos is run on the inverse of the matrix, if it is positive definite;
-    if not, on its negative, and where this shows no gap, on the inverse of the matrix shifted by what was found.
+    if not, on its negative, and where this shows no gap, on the inverse of the matrix shifted by what was found. The
+    inverse is that of a factor, from LAPACK unless it is proposed elsewhere.
     """
     n = len(a)
     if n <= SMALL:
         return dense_pairs(a)
     start = np.random.default_rng(n).standard_normal((n, 1))
     shift = -4 * math.sqrt(n) * UNIT * float(np.linalg.norm(a))
-    factor = _cholesky(a, shift)
+    factor = _cholesky(a, shift, propose or _lapack, start)
     if factor is None:
         pairs = _lanczos_pairs(lambda x: -(a @ x), lambda mu, error: (-mu, error), start, separation, _DIRECT)
         if separation.count(pairs.values, pairs.errors):
             return pairs
         shift += float(pairs.values[0] - 2 * pairs.errors[0])
-        factor = _cholesky(a, shift)
+        factor = _cholesky(a, shift, propose or _lapack, start)
         if factor is None:
             return pairs
     return _lanczos_pairs(factor.solve, lambda mu, error: (shift + 1 / mu, error / mu**2), start, separation, _INVERSE)
@@ -101,7 +104,7 @@ def lanczos(
     basis = np.empty((n, largest), order="F")
     projected = np.zeros((largest, largest))
     block = _orthonormal(start)[0]
-    check = p
+    check, stage = p, Stage("iterating", largest)
     for size in range(p, largest + 1, p):
         basis[:, size - p : size] = block
         known = basis[:, :size]
@@ -118,6 +121,8 @@ def lanczos(
             residuals = np.linalg.norm(coupling @ vectors[-p:], axis=0)
             if converged(values, residuals):
                 break
+        stage.reached(size)
+    stage.reached(largest)
     return values, residuals, known @ vectors
 
 
@@ -147,9 +152,17 @@ def _leading(mu: FloatArray) -> FloatArray:
     return mu[: len(mu) // 4 + 1]
 
 
-def _cholesky(a: FloatArray, shift: float) -> Factor | None:
-    """A Cholesky factor of ``a - shift I`` with nothing proved."""
-    copy = a.copy()
-    copy[np.diag_indices(len(a))] -= shift
-    lower, failed = dpotrf(copy.T, lower=1, clean=0, overwrite_a=1)
-    return None if failed else Factor(lower.T, math.inf)
+def _cholesky(a: FloatArray, shift: float, propose: Proposer, start: FloatArray) -> Factor | None:
+    """A Cholesky factor of ``a - shift I`` with nothing proved, but that it inverts a vector to one of finite size."""
+    stage = Stage("first factor")
+    if len(a) > _LONG:
+        stage.begin()
+    r = proposal(a, shift, None, propose)
+    stage.reached(1.0)
+    factor = None if r is None else Factor(r, math.inf)
+    return factor if factor is not None and np.isfinite(factor.solve(start)).all() else None
+
+
+def _lapack(a: FloatArray) -> FloatArray | None:
+    lower, failed = dpotrf(a.T, lower=1, clean=0, overwrite_a=1)
+    return None if failed else lower.T

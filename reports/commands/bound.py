@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from reports.commands.console import digits, remark, show, table
+from reports.commands.console import digits, progress, remark, show, table
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, Real, Whole, positive
 
 if TYPE_CHECKING:
@@ -70,13 +70,14 @@ def bound(
     positive(width=width, step_size=step_size)
     problem, data = options.load()
     remark(f"certifying the invariants of {problem.n} rows ...")
-    demands = (
-        demand(problem, s, e, width=width, step_size=step_size, initial_residual=initial_residual)
-        for s in statements
-        for e in s.editions
-        if edition in (None, e.name)
-    )
-    record = bounds(problem, data, tuple(demands))
+    with progress():
+        demands = tuple(
+            demand(problem, s, e, width=width, step_size=step_size, initial_residual=initial_residual)
+            for s in statements
+            for e in s.editions
+            if edition in (None, e.name)
+        )
+        record = bounds(problem, data, demands)
     show(record, json, lambda console: _page(record, console, decided=width is not None or step_size is not None))
 
 

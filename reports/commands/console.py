@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import TYPE_CHECKING
 
@@ -100,10 +100,15 @@ def _rounded(value: float, rounding: str) -> str:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Show progress on standard error: bars on a terminal, else a line now and then."""
-    if not sys.stderr.isatty():
-        yield _lines()
-        return
+    """Show progress on standard error, that of long proofs included: bars on a terminal, else a line now and then."""
+    from bounds.progress import listening
+
+    with _bars() if sys.stderr.isatty() else nullcontext(_lines()) as advance, listening(advance):
+        yield advance
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
