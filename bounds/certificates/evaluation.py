@@ -1,0 +1,271 @@
+r"""A stack of layers, its derivatives and its Gram matrix at stored weights, with proved errors.
+
+Everything is computed once in float64, and each row (one input) carries a bound of the Euclidean norm of its error:
+
+- forward: ||z_l - z^_l|| <= s ||W|| e_{l-1} + gamma_{k+8} (s ||W||_F ||h^_{l-1}|| + ||b||), from Cauchy and Schwarz on
+  |h| |W|^T; the activation multiplies an error by sup |sigma'| and adds its own (:mod:`bounds.activations.pointwise`);
+- backward, with a_l = df/d sigma(z_l) and g_l = df/dz_l = a_l o sigma'(z_l):
+  ||g_l - g^_l|| <= sup |sigma'| ||a_l - a^_l|| + max |a^_l| sup |sigma''| ||z_l - z^_l|| + the error of sigma'; for the
+  ReLU the middle term is absent where every sign of z_l is certain, and undecided otherwise.
+
+The Gram matrix of the Jacobian is the sum, over trained layers, of (s^2 H H^T + [bias]) o (G G^T), with an entrywise
+radius from the norms of the rows. Whatever is rounded upward here counts at most a few hundred roundings a layer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from bounds import linalg
+from bounds.activations.pointwise import POINTWISE, Pointwise
+from bounds.arithmetic import Enclosure
+from bounds.certificates.stack import Floats, Layer, Stack, Weights, check_tensor
+from bounds.linalg.rounding import UNIT, gamma, inflate, require_ieee_arithmetic
+
+UNDERFLOW = 2.0**-600
+"""More than all underflows behind one number lose; see :data:`bounds.linalg.rounding.TINY`."""
+
+MANY = 2**14
+"""More roundings than stand behind any bound that is made of norms here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """One layer between its input and its output, for every row of the data.
+
+    Args:
+        layer: its description.
+        scale, skip: upper bounds of s and of t (1 for a plain layer).
+        size: an upper bound of ||W||_2.
+        below, below_error: h_{l-1} (n, inputs), and (n,) a bound of the norm of its error.
+        z, z_error: the same of z_l, (n, outputs).
+        arrow, arrow_error: the same of a_l = df/d sigma(z_l); for the output a row of ones.
+        slope, slope_error: the same of g_l = df/dz_l.
+    """
+
+    layer: Layer
+    scale: float
+    skip: float
+    size: float
+    below: Floats
+    below_error: Floats
+    z: Floats
+    z_error: Floats
+    arrow: Floats
+    arrow_error: Floats
+    slope: Floats
+    slope_error: Floats
+
+    @cached_property
+    def below_norm(self) -> Floats:
+        """Upper bounds (n,) of ||h_{l-1}||."""
+        return row_norms(self.below) + self.below_error
+
+    @cached_property
+    def slope_norm(self) -> Floats:
+        """Upper bounds (n,) of ||g_l||."""
+        return row_norms(self.slope) + self.slope_error
+
+    @cached_property
+    def arrow_size(self) -> Floats:
+        """Upper bounds (n,) of max |a_l|."""
+        largest: Floats = np.abs(self.arrow).max(axis=1)
+        return largest + self.arrow_error
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A network at stored weights.
+
+    Args:
+        pointwise: its activation.
+        signals: layer by layer, the output last.
+        outputs, outputs_error: f(x_i), (n,), before anything is subtracted, and bounds of the errors.
+        doubtful: how many pre-activations of a ReLU network may have the other sign.
+    """
+
+    pointwise: Pointwise
+    signals: tuple[Signals, ...]
+    outputs: Floats
+    outputs_error: Floats
+    doubtful: int
+
+    @cached_property
+    def gram(self) -> tuple[Floats, Floats]:
+        """The midpoint (n, n) and radius (n, n) of K = J J^T, J the Jacobian in the trained weights."""
+        midpoint, radius = np.zeros((2, len(self.outputs), len(self.outputs)))
+        for signal in self.signals:
+            if not signal.layer.trained:
+                continue
+            forward, forward_error = _products(signal.below, signal.below_error)
+            squared = float(signal.layer.scale_squared)
+            forward, forward_error = squared * forward, squared * forward_error
+            forward_error = forward_error + 4 * UNIT * (np.abs(forward) + signal.layer.bias)
+            forward = forward + signal.layer.bias
+            backward, backward_error = _products(signal.slope, signal.slope_error)
+            part = forward * backward
+            midpoint += part
+            radius += np.abs(forward) * backward_error + forward_error * (np.abs(backward) + backward_error)
+            radius += 4 * UNIT * np.abs(part) + len(self.signals) * UNIT * np.abs(midpoint)
+        radius += 2 * UNIT * np.abs(midpoint)
+        midpoint = (midpoint + midpoint.T) / 2
+        return midpoint, inflate(np.maximum(radius, radius.T), MANY) + UNDERFLOW
+
+
+def evaluate(stack: Stack, weights: Weights, X: Floats) -> Evaluation:
+    """Evaluate a network and its derivatives on all inputs.
+
+    Args:
+        stack: the network.
+        weights: its tensors, as :meth:`Stack.shapes` lists them; those of the start are not looked at.
+        X: (n, d) float64, as stored.
+
+    Raises:
+        ValueError: inputs or weights that do not fit or are not finite; arithmetic that is not IEEE.
+    """
+    require_ieee_arithmetic()
+    stack.check(weights)
+    check_tensor("X", X, (len(X), stack.layers[0].inputs))
+    pointwise = POINTWISE[stack.activation]
+    affine = [_Affine.of(*entry) for entry in stack.affine(weights)]
+    forward, doubtful, h, h_error = [], 0, X, np.zeros(len(X))
+    for step in affine[:-1]:
+        z, z_error = step.apply(h, h_error)
+        _harmless(z)
+        values = pointwise(z)
+        lost = inflate(pointwise.lipschitz * z_error + row_norms(values.value_error), MANY)
+        slope_error = row_norms(values.slope_error)
+        if pointwise.smoothness is None:
+            unsure = np.abs(z) <= z_error[:, None]
+            doubtful += int(np.count_nonzero(unsure))
+        else:
+            slope_error = inflate(slope_error + pointwise.smoothness * z_error, MANY)
+        forward.append((h, h_error, z, z_error, values.slope, slope_error))
+        h, h_error = step.combine(h, h_error, values.value, lost)
+    f, f_error = affine[-1].apply(h, h_error)
+    ones, none = np.ones((len(X), 1)), np.zeros(len(X))
+    signals = [affine[-1].signals(h, h_error, f, f_error, ones, none, ones, none)]
+    back, back_error = affine[-1].pull(ones, none)
+    for step, (h, h_error, z, z_error, slope, slope_error) in zip(affine[-2::-1], forward[::-1], strict=True):
+        arrow, arrow_error = step.branch(back, back_error)
+        g = arrow * slope
+        largest = np.abs(arrow).max(axis=1)
+        g_error = pointwise.lipschitz * arrow_error + largest * slope_error + 2 * UNIT * row_norms(g) + UNDERFLOW
+        g_error = inflate(g_error, MANY)
+        _harmless(g)
+        signals.append(step.signals(h, h_error, z, z_error, arrow, arrow_error, g, g_error))
+        if step is not affine[0]:
+            below, below_error = step.pull(g, g_error)
+            back, back_error = step.join(back, back_error, below, below_error)
+    return Evaluation(pointwise, tuple(signals[::-1]), f[:, 0], f_error, doubtful)
+
+
+@dataclass(frozen=True, eq=False)
+class _Affine:
+    """A layer's numbers, and the rounding of what is done with them."""
+
+    layer: Layer
+    weight: Floats
+    bias: Floats | None
+    scale: float
+    skip: float
+    size: float
+    frobenius: float
+
+    @classmethod
+    def of(cls, layer: Layer, weight: Floats, bias: Floats | None) -> _Affine:
+        skip = 1.0 if layer.skip_squared is None else _root(layer.skip_squared)
+        size, frobenius = linalg.spectral_norm(weight).upper, linalg.frobenius_norm(weight).upper
+        return cls(layer, weight, bias, _root(layer.scale_squared), skip, size, frobenius)
+
+    def apply(self, h: Floats, h_error: Floats) -> tuple[Floats, Floats]:
+        """S W h + b."""
+        z = self.scale * (h @ self.weight.T)
+        shift = 0.0
+        if self.bias is not None:
+            z = z + self.bias
+            shift = float(row_norms(self.bias[None, :])[0])
+        rounded = gamma(h.shape[1] + 8) * (self.scale * self.frobenius * row_norms(h) + shift)
+        return z, inflate(self.scale * self.size * h_error + rounded, MANY) + UNDERFLOW
+
+    def pull(self, g: Floats, g_error: Floats) -> tuple[Floats, Floats]:
+        """S W^T g."""
+        b = self.scale * (g @ self.weight)
+        rounded = gamma(g.shape[1] + 8) * self.scale * self.frobenius * row_norms(g)
+        return b, inflate(self.scale * self.size * g_error + rounded, MANY) + UNDERFLOW
+
+    def combine(self, h: Floats, h_error: Floats, value: Floats, error: Floats) -> tuple[Floats, Floats]:
+        """What follows: sigma(z), or h + t sigma(z)."""
+        if self.layer.skip_squared is None:
+            return value, error
+        rounded = 8 * UNIT * (row_norms(h) + self.skip * row_norms(value))
+        return h + self.skip * value, inflate(h_error + self.skip * error + rounded, MANY) + UNDERFLOW
+
+    def branch(self, back: Floats, error: Floats) -> tuple[Floats, Floats]:
+        """The derivative to sigma(z) from that to what follows: t times it."""
+        if self.layer.skip_squared is None:
+            return back, error
+        return self.skip * back, inflate(self.skip * (error + 4 * UNIT * row_norms(back)), MANY) + UNDERFLOW
+
+    def join(self, back: Floats, error: Floats, through: Floats, through_error: Floats) -> tuple[Floats, Floats]:
+        """The derivative to the layer's input: through z, and past it where the layer is residual."""
+        if self.layer.skip_squared is None:
+            return through, through_error
+        total = back + through
+        return total, inflate(error + through_error + 2 * UNIT * row_norms(total), MANY)
+
+    def signals(self, *rows: Floats) -> Signals:
+        grown = 1 + 4 * UNIT
+        return Signals(self.layer, self.scale * grown, self.skip * grown, self.size, *rows)
+
+
+def row_norms(a: Floats) -> Floats:
+    """Upper bounds (n,) of the norms of the rows."""
+    norms: Floats = np.sqrt(np.einsum("ij,ij->i", a, a))
+    return inflate(norms, a.shape[1] + 2) + UNDERFLOW
+
+
+def residual(stack: Stack, weights: Weights, now: Evaluation, X: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """F - y and bounds of its error (n,): of the outputs, or of what they are above those at the start.
+
+    At the start itself a centred network has the residual -y, exactly.
+    """
+    if not stack.centred:
+        return now.outputs - y, inflate(now.outputs_error + UNIT * np.abs(now.outputs - y), MANY)
+    start = stack.at_start(weights)
+    if all(np.array_equal(start[name], weights[name]) for name in start):
+        return -y, np.zeros(len(y))
+    before = evaluate(stack.uncentred, start, X)
+    moved = now.outputs - before.outputs
+    error = now.outputs_error + before.outputs_error + UNIT * (np.abs(moved) + np.abs(moved - y))
+    return moved - y, inflate(error, MANY)
+
+
+def norm_of(vector: Floats, error: Floats) -> Enclosure:
+    """The Euclidean norm of every vector within an entrywise error."""
+    return linalg.frobenius_norm(vector[:, None], error[:, None])
+
+
+def _harmless(signal: Floats) -> None:
+    """Refuse numbers so large that squares and sums of them could overflow."""
+    largest = float(np.abs(signal).max())
+    if not largest <= 2.0**100:
+        raise ValueError(f"the network has signals of size {largest:.1e}: nothing is certified beyond 2^100")
+
+
+def _products(rows: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """Inner products of the rows and their radii, where each row is wrong by at most so much."""
+    norms = row_norms(rows)
+    inner = rows @ rows.T
+    spread = np.outer(norms + error, error) + np.outer(error, norms)
+    return inner, inflate(spread + gamma(rows.shape[1]) * np.outer(norms, norms), MANY) + UNDERFLOW
+
+
+def _root(squared: Fraction) -> float:
+    """The root of a rational, wrong by at most 3 u relatively: of the quotient, halved, and of the root."""
+    return math.sqrt(squared.numerator / squared.denominator)

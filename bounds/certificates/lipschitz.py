@@ -1,0 +1,170 @@
+r"""How fast the Jacobian of a stack of layers changes, on a ball around stored weights. Re-derived.
+
+**First layer alone, two layers, smooth.** With x~ = (s_1 x, 1) where there is a bias, else s_1 x, the gradient of f_i
+in neuron r is s_2 a_r sigma'(w_r . x~_i) x~_i. For weights W, W' and d_ri = sigma'(w_r . x~_i) - sigma'(w'_r . x~_i)
+the block r of J - J' is s_2 a_r diag(d_r) X~, and with beta = sup |sigma''|
+
+    ||J - J'||^2 <= s_2^2 sum_r a_r^2 ||diag(d_r) X~||^2 <= s_2^2 max a^2 sum_r max_i d_ri^2 ||X~||^2,
+    |d_ri| <= beta ||x~_i|| ||w_r - w'_r||,   so   L = s_2 beta max |a| max_i ||x~_i|| ||X~||   everywhere.
+
+**Any stack, smooth.** Let V = (V_l) be a direction with block norms v = (||V_l||_F), dots derivatives along it, a_l and
+g_l the derivatives of f to sigma(z_l) and z_l. On the ball of radius R, with every norm enlarged to hold on all of it,
+
+    ||z_l'|| <= alpha_l . v,   alpha_l = s_l ||W_l|| A_{l-1} + (s_l^2 ||h_{l-1}||^2 + [bias])^(1/2) e_l,
+    ||h_l'|| <= A_l . v,       A_l = sup|sigma'| alpha_l   or   A_{l-1} + t_l sup|sigma'| alpha_l,   A_0 = 0,
+
+where e_l is left out if layer l is not trained. Differentiating twice and unrolling,
+
+    f'' = sum_l  a_l . (sigma''(z_l) (z_l')^2) + 2 s_l g_l . (V_l h'_{l-1})   (the output: g = 1, no activation),
+    |f''| <= v^T Q v,   Q = sum_l  beta max|a_l| alpha_l alpha_l^T + s_l ||g_l|| (e_l A_{l-1}^T + A_{l-1} e_l^T).
+
+So the gradient of f_i is lambda_max(Q_i)-Lipschitz on the ball, and J is, with L = (sum_i lambda_max(Q_i)^2)^(1/2). For
+the largest eigenvalue of the nonnegative matrix Q any positive vector x gives the bound max_j (Q x)_j / x_j (Collatz).
+
+Norms on the ball: ||W_l|| + R; ||h_l|| + ||A_l|| R; and backward, for the changes da_l, dg_l, db_l of a_l, g_l and
+b_l = df/dh_l, with b_l = s W^T g_{l+1} (+ b_{l+1} if residual):
+
+    db <= s (||W|| + R) dg + s R ||g|| (+ db),   da = t db,   dg <= sup|sigma'| da + max|a| beta ||alpha_l|| R.
+
+**ReLU.** Where every |z_l| exceeds its error by more than ||alpha_l|| R, no sign changes on the ball, f is a polynomial
+there, and all of this holds with beta = 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bounds import linalg
+from bounds.certificates.evaluation import MANY, UNDERFLOW, Evaluation, Signals, row_norms
+from bounds.certificates.stack import Floats, Stack
+from bounds.linalg.rounding import inflate
+
+ROUNDS = 12
+"""Of the power iteration behind each positive vector."""
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """How J behaves on a ball.
+
+    Args:
+        lipschitz: an upper bound of the Lipschitz constant of J, in the spectral norm.
+        margin: how far every pre-activation stays from the kink of a ReLU, at least; infinite for smooth activations.
+            Nothing is proved where it is not positive.
+    """
+
+    lipschitz: float
+    margin: float
+
+
+def smoothness(stack: Stack, at: Evaluation, X: Floats, radius: float) -> Smoothness:
+    """Bound the Lipschitz constant of the Jacobian on the ball of this radius around stored weights.
+
+    Args:
+        stack: the network.
+        at: its evaluation on X.
+        X: inputs (n, d).
+        radius: of the ball, in the Euclidean norm of all trained numbers together.
+    """
+    if stack.first_only and at.pointwise.smoothness is not None:
+        return Smoothness(_first_layer(at, X), np.inf)
+    forward = _forward(at, radius)
+    margin = np.inf
+    if at.pointwise.smoothness is None:
+        margin = min(
+            float((np.abs(signal.z).min(axis=1) - reach).min())
+            for signal, reach in zip(at.signals, forward.reach, strict=False)
+            if signal is not at.signals[-1]
+        )
+    rows = _largest_eigenvalues(_second_derivatives(at, forward, radius))
+    return Smoothness(inflate(float(np.sqrt(rows @ rows)), MANY), margin)
+
+
+def _first_layer(at: Evaluation, X: Floats) -> float:
+    hidden = at.signals[0]
+    scaled = hidden.scale * X
+    radius = 2.0**-50 * np.abs(scaled) + UNDERFLOW
+    if hidden.layer.bias:
+        scaled = np.hstack([scaled, np.ones((len(X), 1))])
+        radius = np.hstack([radius, np.zeros((len(X), 1))])
+    longest = float(row_norms(np.abs(scaled) + radius).max())
+    beta = at.pointwise.smoothness or 0.0
+    arrow = float(hidden.arrow_size.max())  # s_2 max |a|
+    return inflate(beta * arrow * longest * linalg.spectral_norm(scaled, radius).upper, MANY)
+
+
+@dataclass(frozen=True, eq=False)
+class _Forward:
+    """On the ball, layer by layer: alpha_l and A_{l-1} (n, layers), ||h_{l-1}|| (n,), and how far z_l moves (n,)."""
+
+    alpha: list[Floats]
+    below: list[Floats]
+    size: list[Floats]
+    reach: list[Floats]
+
+
+def _forward(at: Evaluation, radius: float) -> _Forward:
+    n, depth = len(at.outputs), len(at.signals)
+    slope = np.zeros((n, depth))
+    result = _Forward([], [], [], [])
+    for index, signal in enumerate(at.signals):
+        size = signal.below_norm + _norm(slope) * radius
+        alpha = signal.scale * (signal.size + _moved(signal, radius)) * slope
+        if signal.layer.trained:
+            alpha[:, index] += np.sqrt((signal.scale * size) ** 2 + signal.layer.bias)
+        result.alpha.append(alpha)
+        result.below.append(slope)
+        result.size.append(size)
+        result.reach.append(inflate(signal.z_error + _norm(alpha) * radius, MANY))
+        change = at.pointwise.lipschitz * alpha
+        slope = change if signal.layer.skip_squared is None else slope + signal.skip * change
+    return result
+
+
+def _second_derivatives(at: Evaluation, forward: _Forward, radius: float) -> Floats:
+    """Q for every input, (n, layers, layers)."""
+    n, depth = len(at.outputs), len(at.signals)
+    lipschitz, beta = at.pointwise.lipschitz, at.pointwise.smoothness or 0.0
+    Q = np.zeros((n, depth, depth))
+    change = np.zeros(n)  # of df/dz at the layer above
+    past = np.zeros(n)  # of df/dh there
+    for index in reversed(range(depth)):
+        signal = at.signals[index]
+        if index < depth - 1:
+            arrow_change = signal.skip * past
+            largest = signal.arrow_size + arrow_change
+            Q += (beta * largest)[:, None, None] * forward.alpha[index][:, :, None] * forward.alpha[index][:, None, :]
+            change = lipschitz * arrow_change + signal.arrow_size * beta * _norm(forward.alpha[index]) * radius
+        slope = signal.scale * (signal.slope_norm + change)
+        if signal.layer.trained:
+            Q[:, index, :] += slope[:, None] * forward.below[index]
+            Q[:, :, index] += slope[:, None] * forward.below[index]
+        moved = _moved(signal, radius)
+        below = signal.scale * ((signal.size + moved) * change + moved * signal.slope_norm)
+        past = below if signal.layer.skip_squared is None else below + past
+    return Q
+
+
+def _largest_eigenvalues(Q: Floats) -> Floats:
+    """Upper bounds of the largest eigenvalues of nonnegative symmetric matrices (n, k, k)."""
+    x = Q.sum(axis=2)
+    largest = x.max(axis=1, keepdims=True)
+    x = np.where(largest > 0, x / np.where(largest > 0, largest, 1.0), 1.0) + 2.0**-30
+    for _ in range(ROUNDS):
+        following = np.einsum("ijk,ik->ij", Q, x)
+        scale = following.max(axis=1, keepdims=True)
+        x = following / np.where(scale > 0, scale, 1.0) + 2.0**-30
+    largest_quotient: Floats = (np.einsum("ijk,ik->ij", Q, x) / x).max(axis=1)
+    return inflate(largest_quotient, MANY) + UNDERFLOW
+
+
+def _moved(signal: Signals, radius: float) -> float:
+    """How far the weights of a layer can be from the stored ones."""
+    return radius if signal.layer.trained else 0.0
+
+
+def _norm(vectors: Floats) -> Floats:
+    norms: Floats = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return norms

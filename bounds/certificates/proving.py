@@ -1,0 +1,208 @@
+"""Certify that training from stored weights reaches exactly zero loss, or say which inequality is missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import flint
+import numpy as np
+
+from bounds import linalg
+from bounds.arithmetic import PRECISION, Enclosure, Outcome, Verdict, compare, decimal
+from bounds.certificates.evaluation import Evaluation, evaluate, norm_of, residual
+from bounds.certificates.lipschitz import smoothness
+from bounds.certificates.newton_kantorovich import Convergence, Point, descent, flow
+from bounds.certificates.stack import Floats, Stack, Weights, check_tensor
+
+ROUNDS = 12
+"""Balls tried, each a little larger than the path that the last one asked for."""
+
+ROOM = 1.02
+SLACK = 2.0**-20
+"""Stated bounds are relaxed by this, so that a checker that rounds in other places reaches them."""
+
+LIPSCHITZ_SLACK = 2.0**-10
+"""The same for the Lipschitz constant, a product of many norms that a checker bounds in its own way."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A proved statement: from these weights, on these data, with this step, the path converges to zero loss.
+
+    Args:
+        stack, weights, X, y: the network, its tensors and the data, as stored.
+        step_size: of gradient descent on 1/2 sum (F - y)^2, exactly this number; None for gradient flow.
+        point: what was proved at the weights, relaxed a little, and the radius of the ball.
+        convergence: what follows from it.
+    """
+
+    stack: Stack
+    weights: Weights
+    X: Floats
+    y: Floats
+    step_size: float | None
+    point: Point
+    convergence: Convergence
+
+    @property
+    def verdict(self) -> Verdict:
+        """Holds."""
+        return self.convergence.verdict
+
+    def __str__(self) -> str:
+        return (
+            f"certified: {dynamics(self.step_size)} from these weights reaches exactly zero loss along a path no "
+            f"longer than {self.convergence.path.upper:.6g}; {_rate(self.step_size, self.convergence)}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Refusal:
+    """Why there is no certificate.
+
+    Args:
+        verdict: undecided, with the missing inequality and its two sides.
+        mend: what would help.
+        point: what was proved before, where it came so far.
+    """
+
+    verdict: Verdict
+    mend: str
+    point: Point | None = None
+
+    def __str__(self) -> str:
+        sides = ""
+        if self.verdict.left is not None and self.verdict.right is not None:
+            sides = f" ({decimal(self.verdict.left)} against {decimal(self.verdict.right)})"
+        return f"not certified: {self.verdict.reason}{sides}; {self.mend}"
+
+
+def certify(
+    stack: Stack, weights: Weights, X: Floats, y: Floats, *, step_size: float | None = None, continuous: bool = False
+) -> Certificate | Refusal:
+    """Try to prove that gradient descent on 1/2 sum_i (F(x_i) - y_i)^2 from stored weights reaches zero loss.
+
+    Args:
+        stack: the network.
+        weights: its tensors, float64, taken as stored.
+        X: inputs (n, d), float64, taken as stored.
+        y: labels (n,).
+        step_size: taken exactly; by default 1 / ||J||^2 at these weights, rounded down.
+        continuous: gradient flow instead of descent.
+
+    Raises:
+        ValueError: weights or data that do not fit or are not finite, or a step that is not positive.
+    """
+    check_tensor("y", y, X.shape[:1])
+    if not len(y):
+        raise ValueError("there is no data: give at least one input with its label")
+    now = evaluate(stack, weights, X)
+    least, largest = _spectrum(now)
+    positive = compare(least, ">", 0)
+    if not positive.holds:
+        return Refusal(_missing(positive, "least eigenvalue of J J^T > 0"), _singular(stack, X))
+    norm = _root(largest)
+    if not continuous and step_size is None:
+        step_size = round_down_step(norm)
+    rho = norm_of(*residual(stack, weights, now, X, y))
+    return _search(stack, weights, X, y, now, _root(least), norm, rho, None if continuous else step_size)
+
+
+def round_down_step(norm: Enclosure) -> float:
+    """The largest float64 known not to exceed 1 / ||J||^2."""
+    with flint.ctx.workprec(PRECISION):
+        return Enclosure(1 / Enclosure.of(norm.upper).ball ** 2).lower
+
+
+def _search(
+    stack: Stack,
+    weights: Weights,
+    X: Floats,
+    y: Floats,
+    now: Evaluation,
+    sigma: Enclosure,
+    norm: Enclosure,
+    rho: Enclosure,
+    step_size: float | None,
+) -> Certificate | Refusal:
+    """Enlarge the ball until it holds the path that it proves, or the argument breaks down."""
+    radius = ROOM * (rho.upper * (1 + SLACK) / sigma.lower) + 2.0**-400
+    for _ in range(ROUNDS):
+        with np.errstate(over="ignore", invalid="ignore"):
+            ball = smoothness(stack, now, X, radius)
+        point = Point(
+            Enclosure.between(sigma.lower * (1 - SLACK), sigma.upper),
+            Enclosure.between(norm.lower, norm.upper * (1 + SLACK)),
+            Enclosure.between(max(rho.lower * (1 - SLACK), 0.0), rho.upper * (1 + SLACK)),
+            Enclosure.between(
+                0.0, ball.lipschitz * (1 + LIPSCHITZ_SLACK) if math.isfinite(ball.lipschitz) else math.inf
+            ),
+            radius,
+        )
+        clear = compare(Enclosure.of(ball.margin), ">", 0) if math.isfinite(ball.margin) else None
+        if clear is not None and not clear.holds:
+            return Refusal(_missing(clear, "distance of all pre-activations from the kink > 0"), _KINK, point)
+        proof = flow(point) if step_size is None else descent(point, step_size)
+        if proof.verdict.holds:
+            return Certificate(stack, weights, X, y, step_size, point, proof)
+        if not radius < proof.path.upper < math.inf:
+            break
+        radius = ROOM * proof.path.upper
+    continuous = flow(point)
+    if not continuous.verdict.holds and proof.verdict.reason.startswith("eta"):
+        proof = continuous  # a shorter step would not help
+    return Refusal(proof.verdict, _mend(proof, point, step_size), point)
+
+
+def _spectrum(now: Evaluation) -> tuple[Enclosure, Enclosure]:
+    """The least and the largest eigenvalue of J J^T."""
+    gram, radius = now.gram
+    return linalg.least_eigenvalue(gram, radius), linalg.largest_eigenvalue(gram, radius)
+
+
+def _mend(proof: Convergence, point: Point, step_size: float | None) -> str:
+    reason = proof.verdict.reason
+    if reason.startswith("eta"):
+        largest = 1 / (point.jacobian_norm.upper + point.lipschitz.upper * float(point.radius)) ** 2
+        return f"the step {step_size:.6g} is too long: one below {largest:.3g} would pass this test"
+    if reason.startswith("h <") and proof.condition.upper < math.inf:
+        return (
+            f"the residual {point.residual.upper:.3g} is {proof.condition.upper:.3g} times what is allowed here: "
+            "train longer or polish, or take a wider network"
+        )
+    return "the ball that is needed is too large for the bounds on it: train longer or polish, or take a wider network"
+
+
+_KINK = "a ReLU may switch on the path: polish, which leaves the kinks, or train longer"
+
+
+def _singular(stack: Stack, X: Floats) -> str:
+    if stack.parameters < len(X):
+        return f"{stack.parameters} trained parameters cannot fit {len(X)} labels: take a wider network"
+    if len(np.unique(X, axis=0)) < len(X):
+        return "two inputs are equal: no network gives them different labels; remove one"
+    return "the Jacobian is singular here to the accuracy of float64: take a wider network, or other weights"
+
+
+def _missing(verdict: Verdict, what: str) -> Verdict:
+    return Verdict(Outcome.UNDECIDED, verdict.left, verdict.relation, verdict.right, f"{what} not proved")
+
+
+def _root(squared: Enclosure) -> Enclosure:
+    """The root of a nonnegative number."""
+    with flint.ctx.workprec(PRECISION):
+        upper = Enclosure(Enclosure.of(squared.upper).ball.sqrt()).upper
+        lower = Enclosure(Enclosure.of(max(squared.lower, 0.0)).ball.sqrt()).lower
+    return Enclosure.between(lower, upper)
+
+
+def dynamics(step_size: float | None) -> str:
+    """Which way of training, in words."""
+    return "gradient flow" if step_size is None else f"gradient descent with step {step_size!r}"
+
+
+def _rate(step_size: float | None, proof: Convergence) -> str:
+    if step_size is None:
+        return f"the residual decays like exp(-{proof.decay.lower:.6g} t)"
+    return f"each step shrinks the residual by a factor of at most 1 - {step_size * proof.decay.lower:.6g}"

@@ -1,0 +1,260 @@
+"""Stacks of fully-connected layers, plain or residual, as plain data: what a certificate speaks of.
+
+    h_0 = x,   z_l = s_l W_l h_{l-1} + b_l,   h_l = sigma(z_l)  or  h_{l-1} + t_l sigma(z_l),   f = s W h_H + b.
+
+Scales s_l and t_l are roots of stored rationals, so that 1/sqrt(m) is the real number. Each layer says whether its
+weights and bias are trained. A *centred* network is f minus its own outputs at the start, whose weights are stored too:
+its outputs at the start are exactly zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bounds.activations.pointwise import POINTWISE
+
+Floats = NDArray[np.float64]
+Weights = Mapping[str, Floats]
+
+START = "start."
+"""Prefix of the tensors at the start, where a network is centred."""
+
+MOST_LAYERS = 64
+MOST_UNITS = 2**20
+LARGEST = 2.0**60
+"""Stored numbers above this are refused; the bounds on rounding then have nothing to overflow."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Args:
+        inputs, outputs: the shape (outputs, inputs) of W.
+        scale_squared: s^2, a positive rational.
+        skip_squared: t^2 of a residual layer, h + t sigma(z); None for a plain one.
+        bias: whether there is a bias.
+        trained: whether its weights and bias are trained.
+    """
+
+    inputs: int
+    outputs: int
+    scale_squared: Fraction = Fraction(1)
+    skip_squared: Fraction | None = None
+    bias: bool = False
+    trained: bool = True
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A network: hidden layers of one activation, and a linear output of size 1.
+
+    Args:
+        activation: name of the activation, of :data:`bounds.activations.pointwise.POINTWISE`.
+        layers: hidden layers, then the output.
+        centred: whether the outputs at the stored start are subtracted.
+
+    Raises:
+        ValueError: layers that do not fit, an unknown activation, a scale that is not positive, nothing to train.
+    """
+
+    activation: str
+    layers: tuple[Layer, ...]
+    centred: bool = False
+
+    def __post_init__(self) -> None:
+        if self.activation not in POINTWISE:
+            raise ValueError(f"activation {self.activation!r} is not covered: use one of {', '.join(POINTWISE)}")
+        if not 2 <= len(self.layers) <= MOST_LAYERS:
+            raise ValueError(f"{len(self.layers)} layers: give a hidden layer and an output, and at most {MOST_LAYERS}")
+        for name, layer in self._named():
+            if not (0 < layer.inputs <= MOST_UNITS and 0 < layer.outputs <= MOST_UNITS):
+                raise ValueError(
+                    f"{name} has shape {layer.outputs, layer.inputs}: sizes lie between 1 and {MOST_UNITS}"
+                )
+            for factor in (layer.scale_squared, layer.skip_squared):
+                if factor is not None and not Fraction(1, 2**60) <= factor <= 2**60:
+                    raise ValueError(f"{name} has the squared factor {factor}: give one between 2^-60 and 2^60")
+            if layer.skip_squared is not None and layer.inputs != layer.outputs:
+                raise ValueError(
+                    f"{name} is residual but maps {layer.inputs} to {layer.outputs} units: make them equal"
+                )
+        for below, above in zip(self.layers, self.layers[1:], strict=False):
+            if below.outputs != above.inputs:
+                raise ValueError(f"a layer of {below.outputs} units is followed by one that takes {above.inputs}")
+        if self.output.outputs != 1 or self.output.skip_squared is not None:
+            raise ValueError("the output is one linear unit: other losses than one label a row are not covered")
+        if not any(layer.trained for layer in self.layers):
+            raise ValueError("no layer is trained: nothing to descend on")
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """The layers below the output."""
+        return self.layers[:-1]
+
+    @property
+    def output(self) -> Layer:
+        """The last layer."""
+        return self.layers[-1]
+
+    @property
+    def first_only(self) -> bool:
+        """Whether it is a two-layer network of which the first layer alone is trained."""
+        return len(self.layers) == 2 and not self.output.trained and self.layers[0].skip_squared is None
+
+    @property
+    def uncentred(self) -> Stack:
+        """The same network with nothing subtracted."""
+        return Stack(self.activation, self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(layer.outputs * (layer.inputs + layer.bias) for layer in self.layers if layer.trained)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors to be stored, and their shapes; a centred network stores its trained ones twice."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, layer in self._named():
+            own: dict[str, tuple[int, ...]] = {f"{name}.weight": (layer.outputs, layer.inputs)}
+            if layer.bias:
+                own[f"{name}.bias"] = (layer.outputs,)
+            shapes |= own
+            if self.centred and layer.trained:
+                shapes |= {START + key: shape for key, shape in own.items()}
+        return shapes
+
+    def at_start(self, weights: Weights) -> dict[str, Floats]:
+        """The weights of a centred network at its start."""
+        return {name: weights.get(START + name, array) for name, array in weights.items() if not name.startswith(START)}
+
+    def affine(self, weights: Weights) -> Iterator[tuple[Layer, Floats, Floats | None]]:
+        """Each layer with its weight and its bias, if it has one."""
+        for name, layer in self._named():
+            yield layer, weights[f"{name}.weight"], weights[f"{name}.bias"] if layer.bias else None
+
+    def _named(self) -> Iterator[tuple[str, Layer]]:
+        return ((f"layers.{index}", layer) for index, layer in enumerate(self.layers))
+
+    def check(self, weights: Mapping[str, Any]) -> None:
+        """Refuse weights that do not belong to this network.
+
+        Raises:
+            ValueError: a tensor missing, surplus, of another shape or type, or with numbers that are not finite.
+        """
+        shapes = self.shapes()
+        for name in (*(shapes.keys() - weights.keys()), *(weights.keys() - shapes.keys())):
+            known = ", ".join(shapes)
+            raise ValueError(f"tensor {name!r} is {'missing' if name in shapes else 'unknown'}: store {known}")
+        for name, shape in shapes.items():
+            check_tensor(name, weights[name], shape)
+
+    def plain(self) -> dict[str, Any]:
+        """As numbers, strings, lists and dictionaries, for JSON."""
+        return {
+            "activation": self.activation,
+            "centred": self.centred,
+            "layers": [
+                {
+                    "inputs": layer.inputs,
+                    "outputs": layer.outputs,
+                    "scale_squared": str(layer.scale_squared),
+                    "skip_squared": None if layer.skip_squared is None else str(layer.skip_squared),
+                    "bias": layer.bias,
+                    "trained": layer.trained,
+                }
+                for layer in self.layers
+            ],
+        }
+
+    @classmethod
+    def from_plain(cls, data: Any) -> Stack:
+        """The inverse of :meth:`plain`, for data that may be anything.
+
+        Raises:
+            ValueError: the data describe no network; the message says which entry.
+        """
+        _expect(data, {"activation": str, "centred": bool, "layers": list}, "the setting")
+        layers = []
+        for index, entry in enumerate(data["layers"]):
+            where = f"layer {index} of the setting"
+            _expect(entry, {"inputs": int, "outputs": int, "scale_squared": str, "bias": bool, "trained": bool}, where)
+            skip = entry.get("skip_squared")
+            layers.append(
+                Layer(
+                    entry["inputs"],
+                    entry["outputs"],
+                    _fraction(entry["scale_squared"], where),
+                    None if skip is None else _fraction(skip, where),
+                    entry["bias"],
+                    entry["trained"],
+                )
+            )
+        return cls(data["activation"], tuple(layers), data["centred"])
+
+    def __str__(self) -> str:
+        kinds = ["residual" if layer.skip_squared is not None else "plain" for layer in self.hidden]
+        widths = ", ".join(
+            f"{layer.outputs}{' residual' if kind == 'residual' else ''}"
+            for layer, kind in zip(self.hidden, kinds, strict=True)
+        )
+        frozen = [name for name, layer in self._named() if not layer.trained]
+        trained = "all layers trained" if not frozen else f"trained but for {', '.join(frozen)}"
+        centred = ", outputs at the start subtracted" if self.centred else ""
+        return f"{self.activation}, hidden widths {widths}, {trained}{centred}, half sum of squares"
+
+
+def check_tensor(name: str, array: Any, shape: tuple[int, ...]) -> None:
+    """Refuse anything but finite float64 numbers of a shape and of harmless size.
+
+    Raises:
+        ValueError: saying what is wrong, and where.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != np.float64:
+        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise ValueError(f"{name} holds {found}: store float64, the numbers that are certified")
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}: the setting says {shape}")
+    bad = np.argwhere(~(np.abs(array) <= LARGEST))
+    if len(bad):
+        place = ", ".join(map(str, bad[0].tolist()))
+        raise ValueError(f"{name}[{place}] is {array[tuple(bad[0])]}: only numbers up to 2^60 are covered")
+
+
+def two_layer(dimension: int, width: int, activation: str = "tanh", *, centred: bool = True) -> Stack:
+    """f(x) = m^(-1/2) sum_r a_r sigma(w_r . x), the hidden layer trained and a frozen.
+
+    Args:
+        dimension: of the inputs.
+        width: m.
+        activation: by name.
+        centred: subtract the outputs at the start, so that they are exactly zero there.
+    """
+    return Stack(
+        activation,
+        (Layer(dimension, width), Layer(width, 1, scale_squared=Fraction(1, width), trained=False)),
+        centred=centred,
+    )
+
+
+def _fraction(text: Any, where: str) -> Fraction:
+    try:
+        if isinstance(text, str) and len(text) <= 60 and "e" not in text.lower():
+            return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise ValueError(f"{where}: {text!r} is no fraction such as '1/64'")
+
+
+def _expect(data: Any, kinds: Mapping[str, type], where: str) -> None:
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} is no table of names and values")
+    for name, kind in kinds.items():
+        if not isinstance(data.get(name), kind) or (kind is int and isinstance(data[name], bool)):
+            raise ValueError(f"{where}: {name} should be given, of type {kind.__name__}")
