@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from bounds.catalogue import prove as prove
     from bounds.catalogue import theorem as theorem
     from bounds.catalogue import theorems as theorems
+    from bounds.certificates.proving import certify as certify
+    from bounds.certificates.stack import Stack as Stack
+    from bounds.checker import verify as verify
     from bounds.problem import Problem as Problem
     from bounds.settings import TwoLayer as TwoLayer
 
@@ -21,10 +24,13 @@ _HOME = {
     "Enclosure": "arithmetic",
     "Verdict": "arithmetic",
     "Problem": "problem",
+    "Stack": "certificates.stack",
     "TwoLayer": "settings",
+    "certify": "certificates.proving",
     "prove": "catalogue",
     "theorem": "catalogue",
     "theorems": "catalogue",
+    "verify": "checker",
 }
 
 __all__ = sorted(_HOME)

@@ -20,6 +20,7 @@ where e_l is left out if layer l is not trained. Differentiating twice and unrol
 
 So the gradient of f_i is lambda_max(Q_i)-Lipschitz on the ball, and J is, with L = (sum_i lambda_max(Q_i)^2)^(1/2). For
 the largest eigenvalue of the nonnegative matrix Q any positive vector x gives the bound max_j (Q x)_j / x_j (Collatz).
+Its Frobenius norm is another.
 
 Norms on the ball: ||W_l|| + R; ||h_l|| + ||A_l|| R; and backward, for the changes da_l, dg_l, db_l of a_l, g_l and
 b_l = df/dh_l, with b_l = s W^T g_{l+1} (+ b_{l+1} if residual):
@@ -40,9 +41,6 @@ from bounds import linalg
 from bounds.certificates.evaluation import MANY, UNDERFLOW, Evaluation, Signals, row_norms
 from bounds.certificates.stack import Floats, Stack
 from bounds.linalg.rounding import inflate
-
-ROUNDS = 12
-"""Of the power iteration behind each positive vector."""
 
 
 @dataclass(frozen=True)
@@ -148,16 +146,14 @@ def _second_derivatives(at: Evaluation, forward: _Forward, radius: float) -> Flo
 
 
 def _largest_eigenvalues(Q: Floats) -> Floats:
-    """Upper bounds of the largest eigenvalues of nonnegative symmetric matrices (n, k, k)."""
-    x = Q.sum(axis=2)
-    largest = x.max(axis=1, keepdims=True)
-    x = np.where(largest > 0, x / np.where(largest > 0, largest, 1.0), 1.0) + 2.0**-30
-    for _ in range(ROUNDS):
-        following = np.einsum("ijk,ik->ij", Q, x)
-        scale = following.max(axis=1, keepdims=True)
-        x = following / np.where(scale > 0, scale, 1.0) + 2.0**-30
+    """Upper bounds of the largest eigenvalues of nonnegative symmetric matrices (n, k, k); infinite after overflow."""
+    if not np.isfinite(Q).all():
+        return np.full(len(Q), np.inf)
+    x = np.abs(np.linalg.eigh(Q)[1][:, :, -1]) + 2.0**-30
     largest_quotient: Floats = (np.einsum("ijk,ik->ij", Q, x) / x).max(axis=1)
-    return inflate(largest_quotient, MANY) + UNDERFLOW
+    frobenius: Floats = np.sqrt(np.einsum("ijk,ijk->i", Q, Q))
+    least: Floats = np.minimum(largest_quotient, frobenius)
+    return inflate(least, MANY) + UNDERFLOW
 
 
 def _moved(signal: Signals, radius: float) -> float:

@@ -14,6 +14,7 @@ from bounds.certificates.evaluation import Evaluation, evaluate, norm_of, residu
 from bounds.certificates.lipschitz import smoothness
 from bounds.certificates.newton_kantorovich import Convergence, Point, descent, flow
 from bounds.certificates.stack import Floats, Stack, Weights, check_tensor
+from bounds.problem import Problem
 
 ROUNDS = 12
 """Balls tried, each a little larger than the path that the last one asked for."""
@@ -79,34 +80,32 @@ class Refusal:
 
 
 def certify(
-    stack: Stack, weights: Weights, X: Floats, y: Floats, *, step_size: float | None = None, continuous: bool = False
+    weights: Weights, setting: Stack, problem: Problem, *, step_size: float | None = None, continuous: bool = False
 ) -> Certificate | Refusal:
     """Try to prove that gradient descent on 1/2 sum_i (F(x_i) - y_i)^2 from stored weights reaches zero loss.
 
     Args:
-        stack: the network.
-        weights: its tensors, float64, taken as stored.
-        X: inputs (n, d), float64, taken as stored.
-        y: labels (n,).
+        weights: the tensors of the network, float64, taken as stored.
+        setting: the network.
+        problem: the data; its inputs are taken as stored, not normalised.
         step_size: taken exactly; by default 1 / ||J||^2 at these weights, rounded down.
         continuous: gradient flow instead of descent.
 
     Raises:
         ValueError: weights or data that do not fit or are not finite, or a step that is not positive.
     """
-    check_tensor("y", y, X.shape[:1])
-    if not len(y):
-        raise ValueError("there is no data: give at least one input with its label")
-    now = evaluate(stack, weights, X)
+    X, y = problem.X, problem.y
+    check_tensor("y", y, (problem.n,))
+    now = evaluate(setting, weights, X)
     least, largest = _spectrum(now)
     positive = compare(least, ">", 0)
     if not positive.holds:
-        return Refusal(_missing(positive, "least eigenvalue of J J^T > 0"), _singular(stack, X))
+        return Refusal(_missing(positive, "least eigenvalue of J J^T > 0"), _singular(setting, X))
     norm = _root(largest)
     if not continuous and step_size is None:
         step_size = round_down_step(norm)
-    rho = norm_of(*residual(stack, weights, now, X, y))
-    return _search(stack, weights, X, y, now, _root(least), norm, rho, None if continuous else step_size)
+    rho = norm_of(*residual(setting, weights, now, X, y))
+    return _search(setting, weights, X, y, now, _root(least), norm, rho, None if continuous else step_size)
 
 
 def round_down_step(norm: Enclosure) -> float:
@@ -132,8 +131,8 @@ def _search(
         with np.errstate(over="ignore", invalid="ignore"):
             ball = smoothness(stack, now, X, radius)
         point = Point(
-            Enclosure.between(sigma.lower * (1 - SLACK), sigma.upper),
-            Enclosure.between(norm.lower, norm.upper * (1 + SLACK)),
+            Enclosure.between(sigma.lower * (1 - SLACK), sigma.upper * (1 + SLACK)),
+            Enclosure.between(norm.lower * (1 - SLACK), norm.upper * (1 + SLACK)),
             Enclosure.between(max(rho.lower * (1 - SLACK), 0.0), rho.upper * (1 + SLACK)),
             Enclosure.between(
                 0.0, ball.lipschitz * (1 + LIPSCHITZ_SLACK) if math.isfinite(ball.lipschitz) else math.inf
@@ -164,7 +163,8 @@ def _spectrum(now: Evaluation) -> tuple[Enclosure, Enclosure]:
 def _mend(proof: Convergence, point: Point, step_size: float | None) -> str:
     reason = proof.verdict.reason
     if reason.startswith("eta"):
-        largest = 1 / (point.jacobian_norm.upper + point.lipschitz.upper * float(point.radius)) ** 2
+        largest = (point.jacobian_norm.upper + point.lipschitz.upper * float(point.radius)) ** 2
+        largest = 2 / (largest + point.least_singular_value.lower**2)
         return f"the step {step_size:.6g} is too long: one below {largest:.3g} would pass this test"
     if reason.startswith("h <") and proof.condition.upper < math.inf:
         return (

@@ -1,0 +1,121 @@
+"""The certificate as two files: a JSON record of statement, witnesses and enclosures, and the arrays as safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bounds.arithmetic import Enclosure
+from bounds.certificates.proving import Certificate, dynamics
+from bounds.certificates.stack import Floats
+
+VERSION = 1
+RECORD = "certificate.json"
+ARRAYS = "certificate.safetensors"
+
+
+def write(certificate: Certificate, folder: Path) -> Path:
+    """Write a certificate into a folder, which is made where it is missing.
+
+    Args:
+        certificate: what was proved.
+        folder: where ``certificate.json`` and ``certificate.safetensors`` go; each is replaced at once.
+
+    Returns:
+        The path of the JSON file.
+
+    Raises:
+        OSError: the folder or a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {"X": certificate.X, "y": certificate.y, **certificate.weights}
+    write_arrays(folder / ARRAYS, arrays)
+    body = _body(certificate, arrays)
+    _replace(folder / RECORD, (json.dumps(body, indent=1, sort_keys=True) + "\n").encode())
+    return folder / RECORD
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Floats], metadata: Mapping[str, str] | None = None) -> None:
+    """Write float64 arrays in the safetensors format.
+
+    Args:
+        path: the file.
+        arrays: by name.
+        metadata: texts by name, kept in the header.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    start, parts = 0, []
+    for name, array in arrays.items():
+        parts.append(_little(array))
+        stop = start + len(parts[-1])
+        header[name] = {"dtype": "F64", "shape": list(array.shape), "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    _replace(path, b"".join([len(text).to_bytes(8, "little"), text, *parts]))
+
+
+def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, Any]:
+    step, proof, point = certificate.step_size, certificate.convergence, certificate.point
+    path, decay = proof.path.upper, proof.decay.lower
+    rate = f"decays like exp(-{decay!r} t)"
+    if step is not None:
+        rate = f"shrinks by 1 - {step!r} * {decay!r} or more in every step"
+    body = {
+        "format": "zeroloss certificate",
+        "version": VERSION,
+        "argument": "newton-kantorovich",
+        "statement": {
+            "text": f"from the stored weights, on the stored data, {dynamics(step)} on 1/2 sum_i (F(x_i) - y_i)^2 in "
+            "real arithmetic converges to exactly zero loss; the path is no longer than "
+            f"{path!r}, and the residual {rate}",
+            "network": certificate.stack.plain(),
+            "dynamics": "flow" if step is None else "descent",
+            "step_size": None if step is None else step.hex(),
+            "arrays": {
+                "file": ARRAYS,
+                "sha256": {name: hashlib.sha256(_little(array)).hexdigest() for name, array in arrays.items()},
+            },
+            "path": path.hex(),
+            "decay": decay.hex(),
+        },
+        "witnesses": {"radius": float(point.radius).hex()},
+        "enclosures": {
+            "least_singular_value": _ends(point.least_singular_value),
+            "jacobian_norm": _ends(point.jacobian_norm),
+            "residual": _ends(point.residual),
+            "lipschitz": _ends(point.lipschitz),
+        },
+    }
+    compact = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    return {**body, "digest": hashlib.sha256(compact).hexdigest()}
+
+
+def _ends(number: Enclosure) -> list[str]:
+    return [number.lower.hex(), number.upper.hex()]
+
+
+def _little(array: Floats) -> bytes:
+    return np.ascontiguousarray(array, dtype="<f8").tobytes()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the file, then put the whole in its place."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

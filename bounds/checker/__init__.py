@@ -1,0 +1,117 @@
+"""An independent verifier of certificates: it rebuilds the statement from raw bytes and proves it anew.
+
+It needs the standard library, numpy and python-flint, shares no code with what makes certificates, and believes nothing
+in one but witnesses, which it checks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import flint
+
+from bounds.checker.files import Floats, Invalid, array_hash, body_hash, hex_float, read_arrays, read_json, table
+from bounds.checker.network import MOST_INPUTS, PRECISION, Network
+from bounds.checker.newton_kantorovich import Conclusion, check
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of a certificate.
+
+    Args:
+        holds: whether its statement is proved.
+        reason: why not, in one line.
+        statement: what it says, in words, where that could be read.
+    """
+
+    holds: bool
+    reason: str = ""
+    statement: str = ""
+
+    @property
+    def fails(self) -> bool:
+        """Whether the certificate is no proof of what it says."""
+        return not self.holds
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("read .holds or .fails of a verification")
+
+    def __str__(self) -> str:
+        return f"proved: {self.statement}" if self.holds else f"not a valid certificate: {self.reason}"
+
+
+def verify(path: str | Path) -> Verification:
+    """Check a certificate with the arrays beside it.
+
+    Args:
+        path: the JSON file.
+
+    Raises:
+        OSError: a file is missing or cannot be read.
+    """
+    try:
+        with flint.ctx.workprec(PRECISION):
+            return Verification(True, statement=_verified(Path(path)))
+    except Invalid as error:
+        return Verification(False, str(error))
+
+
+def _verified(path: Path) -> str:
+    record = table(read_json(path), "format version argument statement witnesses enclosures digest", "the certificate")
+    if record["format"] != "zeroloss certificate" or record["version"] != VERSION:
+        raise Invalid(f"it is no zeroloss certificate of version {VERSION}")
+    if record["digest"] != body_hash(record):
+        raise Invalid("the digest does not fit: the certificate was altered")
+    stated = table(record["statement"], "text network dynamics step_size arrays path decay", "the statement")
+    X, y, weights = _data(path, stated["arrays"])
+    step = (
+        None
+        if stated["dynamics"] == "flow" and stated["step_size"] is None
+        else hex_float(stated["step_size"], "the step")
+    )
+    if stated["dynamics"] != ("flow" if step is None else "descent") or step == 0:
+        raise Invalid("the dynamics are neither descent with a step nor flow without one")
+    claim = Conclusion(hex_float(stated["path"], "the path"), hex_float(stated["decay"], "the decay"))
+    text = _text(step, claim)
+    if stated["text"] != text:
+        raise Invalid("the statement in words is not the one that is proved")
+    if record["argument"] != "newton-kantorovich":
+        raise Invalid("the argument is unknown")
+    check(Network.read(stated["network"], weights), X, y, step, record, claim)
+    return text
+
+
+def _data(path: Path, stated: Any) -> tuple[Floats, Floats, dict[str, Floats]]:
+    """Inputs, labels and weights, whose hashes are as stated."""
+    listed = table(stated, "file sha256", "the arrays")
+    name, hashes = listed["file"], listed["sha256"]
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+        raise Invalid("the arrays should be in a .safetensors file beside the certificate")
+    arrays = read_arrays(path.with_name(name))
+    if not isinstance(hashes, dict) or hashes != {key: array_hash(array) for key, array in arrays.items()}:
+        raise Invalid(f"the arrays in {name} are not those that the certificate speaks of")
+    weights = {key: array for key, array in arrays.items() if key not in ("X", "y")}
+    if not {"X", "y"} <= arrays.keys() or arrays["X"].ndim != 2 or arrays["y"].shape != arrays["X"].shape[:1]:
+        raise Invalid(f"{name} holds no inputs X with one label y each")
+    if not 0 < len(arrays["y"]) <= MOST_INPUTS:
+        raise Invalid(f"{name} holds {len(arrays['y'])} inputs: between 1 and {MOST_INPUTS} are checked")
+    return arrays["X"], arrays["y"], weights
+
+
+def _text(step: float | None, claim: Conclusion) -> str:
+    """The statement in words."""
+    how = "gradient flow" if step is None else f"gradient descent with step {step!r}"
+    rate = (
+        f"decays like exp(-{claim.decay!r} t)"
+        if step is None
+        else f"shrinks by 1 - {step!r} * {claim.decay!r} or more in every step"
+    )
+    return (
+        f"from the stored weights, on the stored data, {how} on 1/2 sum_i (F(x_i) - y_i)^2 in real arithmetic "
+        f"converges to exactly zero loss; the path is no longer than {claim.path!r}, and the residual {rate}"
+    )

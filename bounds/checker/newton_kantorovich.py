@@ -1,0 +1,214 @@
+r"""The argument ``newton-kantorovich``: a quadratic majorant at one point, on a ball where the Jacobian is Lipschitz.
+
+The theorem, the Lipschitz constants and their proofs are in docs/certificates.md. From the certificate only numbers
+are taken, each an end of an enclosure; all are proved here from the arrays, and the conclusion is computed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from bounds.checker.definite import Sign, least_sign, spectral_norm_bound
+from bounds.checker.files import Floats, Invalid, hex_float, table
+from bounds.checker.network import Network, Signals, evaluate, gram, matrix, norm, residual
+
+CLOSE = arb(2) ** -30
+"""How far a stated conclusion may lie on the safe side of what follows from the stated enclosures."""
+
+WIDEST = 2
+"""How many paths long the radius of the ball may be."""
+
+ENCLOSURES = "least_singular_value jacobian_norm residual lipschitz"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Upper bound of the path, lower bound of the decay."""
+
+    path: float
+    decay: float
+
+
+def check(
+    network: Network, X: Floats, y: Floats, step: float | None, stated: dict[str, Any], claim: Conclusion
+) -> None:
+    """Prove the claim.
+
+    Args:
+        network: with its weights.
+        X: inputs (n, d).
+        y: labels (n,).
+        step: of descent; None for the flow.
+        stated: the entries ``witnesses`` and ``enclosures`` of the certificate.
+        claim: what the statement says.
+
+    Raises:
+        Invalid: an inequality is not proved; the message says which.
+    """
+    radius = hex_float(table(stated["witnesses"], "radius", "the witnesses")["radius"], "the radius")
+    ends = {
+        name: _ends(value, name) for name, value in table(stated["enclosures"], ENCLOSURES, "the enclosures").items()
+    }
+    found = evaluate(network, X)
+    _spectrum(network, found, ends["least_singular_value"], ends["jacobian_norm"])
+    rho = residual(network, found, X, y)
+    low, high = ends["residual"]
+    if not (rho >= low and rho <= high):
+        raise Invalid("the residual is not where the certificate says")
+    lipschitz, margin = _smoothness(network, found, X, arb(radius))
+    if margin is not None and not margin > 0:
+        raise Invalid("a ReLU may reach its kink inside the ball")
+    if not lipschitz <= ends["lipschitz"][1] or ends["lipschitz"][0] != 0:
+        raise Invalid("the Lipschitz constant of the Jacobian is not proved")
+    _conclude(ends, radius, step, claim)
+
+
+def _ends(value: Any, name: str) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise Invalid(f"the enclosure of {name} should have two ends")
+    low, high = (hex_float(end, f"an end of {name}") for end in value)
+    if not low <= high:
+        raise Invalid(f"the ends of {name} are out of order")
+    return low, high
+
+
+def _spectrum(network: Network, found: Signals, least: tuple[float, float], largest: tuple[float, float]) -> None:
+    K = gram(network, found)
+    for shift, factor, sign, what in (
+        (arb(least[0]) ** 2, 1, Sign.POSITIVE, "the least singular value of the Jacobian, from below,"),
+        (arb(least[1]) ** 2, 1, Sign.NEGATIVE, "the least singular value of the Jacobian, from above,"),
+        (-(arb(largest[1]) ** 2), -1, Sign.POSITIVE, "the norm of the Jacobian, from above,"),
+        (-(arb(largest[0]) ** 2), -1, Sign.NEGATIVE, "the norm of the Jacobian, from below,"),
+    ):
+        if least_sign(K, shift, factor) is not sign:
+            raise Invalid(f"{what} is not proved")
+
+
+def _conclude(ends: dict[str, tuple[float, float]], radius: float, step: float | None, claim: Conclusion) -> None:
+    """The theorem, from the stated ends alone."""
+    sigma, J, rho, L = (
+        arb(ends["least_singular_value"][0]),
+        *(arb(ends[name][1]) for name in ("jacobian_norm", "residual", "lipschitz")),
+    )
+    c = arb(1)
+    if step is not None:
+        s, T = step * sigma**2, (step * (J + L * radius) ** 2).max(arb(1))
+        if not s + T < 2:
+            raise Invalid("the step is too long for the ball")
+        c = (T * (2 - s - T) / (1 - s * T)).sqrt()
+    if not c * sigma > 0:
+        raise Invalid("the Jacobian is not proved to have full rank")
+    h = 2 * L * rho / (c * sigma) ** 2
+    if not h < 1:
+        raise Invalid("h < 1 is not proved")
+    path = 2 * rho / (c * sigma * (1 + (1 - h).sqrt()))
+    decay = (c * sigma) ** 2 * (1 - h)
+    if not (path < radius and radius < WIDEST * path + arb(2) ** -300):
+        raise Invalid("the ball does not fit the path")
+    if not (path <= claim.path and arb(claim.path) <= path * (1 + CLOSE)):
+        raise Invalid("the stated length of the path does not follow")
+    if not (decay >= claim.decay and arb(claim.decay) >= decay * (1 - CLOSE)):
+        raise Invalid("the stated decay does not follow")
+
+
+def _smoothness(network: Network, found: Signals, X: Floats, R: arb) -> tuple[arb, arb | None]:
+    """A Lipschitz constant of the Jacobian on the ball, and for the ReLU the least distance from a kink."""
+    layers, bend = network.layers, network.activation.bend
+    if len(layers) == 2 and not layers[1].trained and layers[0].skip is None and bend is not None:
+        first = layers[0]
+        sizes = [(_square(row) * first.scale**2 + (first.bias is not None)).sqrt() for row in X.tolist()]
+        data = spectral_norm_bound(X) * first.scale
+        if first.bias is not None:  # of (s X, 1) = s (X, c) + (0, 1 - s c)
+            c = float(1 / first.scale)
+            data = spectral_norm_bound(np.hstack([X, np.full((len(X), 1), c)])) * first.scale
+            data += abs(1 - first.scale * c) * arb(len(X)).sqrt()
+        arrow = max((abs(v).upper() for v in matrix(layers[1].weight).entries()), key=float) * layers[1].scale
+        return bend * arrow * _largest(sizes) * data, None
+    norms = [spectral_norm_bound(layer.weight) for layer in layers]
+    total, margin = arb(0), None if bend is not None else arb("inf")
+    for i in range(len(X)):
+        rows = [
+            [[a[i, j] for j in range(a.ncols())] for a in part]
+            for part in (found.below, found.z, found.arrow, found.slope)
+        ]
+        q, clear = _one_input(network, norms, rows, R)
+        total += q**2
+        if margin is not None and clear is not None:
+            margin = margin.min(clear)
+    return total.sqrt(), margin
+
+
+def _one_input(network: Network, norms: list[arb], rows: list[list[list[arb]]], R: arb) -> tuple[arb, arb | None]:
+    """A bound of the second derivative of one output on the ball, and the distance of its ReLUs from their kinks."""
+    below, z, arrows, slopes = rows
+    layers, depth = network.layers, len(network.layers)
+    lip, bend = network.activation.lipschitz, network.activation.bend
+    kink = None if bend is not None else arb("inf")
+    moved = [R if layer.trained else arb(0) for layer in layers]
+    A, alphas, before = [arb(0)] * depth, [], []
+    for index, layer in enumerate(layers):
+        size = norm(below[index]) + norm(A) * R
+        alpha = [layer.scale * (norms[index] + moved[index]) * v for v in A]
+        if layer.trained:
+            alpha[index] += ((layer.scale * size) ** 2 + (layer.bias is not None)).sqrt()
+        alphas.append(alpha)
+        before.append(A)
+        if kink is not None and index < depth - 1:
+            kink = kink.min(_least(z[index]) - norm(alpha) * R)
+        A = (
+            [lip * v for v in alpha]
+            if layer.skip is None
+            else [u + layer.skip * lip * v for u, v in zip(A, alpha, strict=True)]
+        )
+    Q = [[arb(0)] * depth for _ in range(depth)]
+    change, past = arb(0), arb(0)
+    for index in reversed(range(depth)):
+        layer, alpha = layers[index], alphas[index]
+        if index < depth - 1:
+            arrow, shift = _largest([abs(v) for v in arrows[index]]), past if layer.skip is None else layer.skip * past
+            curved = arb(0) if bend is None else bend
+            for j in range(depth):
+                for k in range(depth):
+                    Q[j][k] += curved * (arrow + shift) * alpha[j] * alpha[k]
+            change = lip * shift + arrow * curved * norm(alpha) * R
+        slope = norm(slopes[index])
+        if layer.trained:
+            for k in range(depth):
+                Q[index][k] += layer.scale * (slope + change) * before[index][k]
+                Q[k][index] += layer.scale * (slope + change) * before[index][k]
+        through = layer.scale * ((norms[index] + moved[index]) * change + moved[index] * slope)
+        past = through if layer.skip is None else through + past
+    return _perron(Q), kink
+
+
+def _perron(Q: list[list[arb]]) -> arb:
+    """An upper bound of the largest eigenvalue of a nonnegative symmetric matrix.
+
+    The lesser of its Frobenius norm and, for a positive vector x near the eigenvector, the largest (Q x)_j / x_j.
+    """
+    middle = np.array([[float(q.mid()) for q in row] for row in Q])
+    if not (middle <= 2.0**500).all():
+        raise Invalid("the second derivatives of the network are not bounded")
+    x = np.abs(np.linalg.eigh(middle)[1][:, -1]) + 2.0**-30
+    image = [sum((q * v for q, v in zip(row, x.tolist(), strict=True)), arb(0)) for row in Q]
+    quotients = [v / arb(u) for v, u in zip(image, x.tolist(), strict=True)]
+    return _largest(quotients).min(norm([q for row in Q for q in row]))
+
+
+def _largest(values: list[arb]) -> arb:
+    largest = values[0]
+    for value in values[1:]:
+        largest = largest.max(value)
+    return largest
+
+
+def _least(values: list[arb]) -> arb:
+    return -_largest([-abs(value) for value in values])
+
+
+def _square(row: list[float]) -> arb:
+    return sum((arb(v) ** 2 for v in row), arb(0))

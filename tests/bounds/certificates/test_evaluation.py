@@ -1,0 +1,159 @@
+"""The evaluation with rounding bounds against the definition in 50 digits."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mpmath import mp, mpf
+
+from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.evaluation import evaluate, residual
+from bounds.certificates.stack import Layer, Stack
+from tests.bounds.certificates.networks import DIGITS, data, draw, exact_gradients, narrow_two_layer, stack
+
+shapes = st.tuples(
+    st.sampled_from(sorted(POINTWISE)),
+    st.sampled_from([(1,), (4,), (3, 3), (5, 2, 2)]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 10**6),
+    st.integers(-3, 3),
+)
+
+
+@settings(max_examples=40)
+@given(shapes)
+def test_outputs_and_gram_contain_the_exact_ones(shape: tuple[str, tuple[int, ...], bool, bool, int, int]) -> None:
+    activation, widths, skips, bias, seed, exponent = shape
+    network = stack(activation, 3, widths, residual=skips, bias=bias)
+    weights = {name: array * 2.0**exponent for name, array in draw(network, seed).items()}
+    X, y = data(seed, 3, 3)
+    found = evaluate(network, weights, X)
+    midpoint, radius = found.gram
+    difference, error = residual(network, weights, found, X, y)
+    with mp.workdps(DIGITS):
+        rows = [exact_gradients(network, weights, x) for x in X]
+        for i, (f, gradient) in enumerate(rows):
+            assert abs(f - mpf(float(found.outputs[i]))) <= mpf(float(found.outputs_error[i]))
+            assert abs(f - mpf(float(y[i])) - mpf(float(difference[i]))) <= mpf(float(error[i]))
+            for j, (_, other) in enumerate(rows):
+                exact = mpmath.fsum(a * b for a, b in zip(gradient, other, strict=True))
+                assert abs(exact - mpf(float(midpoint[i, j]))) <= mpf(float(radius[i, j]))
+
+
+@pytest.mark.parametrize("activation", sorted(POINTWISE))
+def test_the_bounds_are_not_much_wider_than_rounding(activation: str) -> None:
+    network = stack(activation, 8, (16, 16, 16), residual=True, bias=True)
+    X, _ = data(0, 5, 8)
+    found = evaluate(network, draw(network, 0), X)
+    midpoint, radius = found.gram
+    assert found.doubtful == 0
+    assert found.outputs_error.max() < 1e-12
+    assert (radius < 1e-11 * np.sqrt(np.outer(np.diag(midpoint), np.diag(midpoint)))).all()
+
+
+@pytest.mark.parametrize("trained", [(True, False, True), (False, True, False), (False, False, True)])
+def test_only_trained_layers_count(trained: tuple[bool, ...]) -> None:
+    full = stack("tanh", 3, (4, 4), residual=True, bias=True)
+    layers = [
+        Layer(v.inputs, v.outputs, v.scale_squared, v.skip_squared, v.bias, t)
+        for v, t in zip(full.layers, trained, strict=True)
+    ]
+    network = Stack("tanh", tuple(layers))
+    X, _ = data(1, 2, 3)
+    weights = draw(network, 1)
+    midpoint, radius = evaluate(network, weights, X).gram
+    rows = np.array([[float(v) for v in exact_gradients(network, weights, x)[1]] for x in X])
+    assert rows.shape[1] == network.parameters
+    assert (np.abs(rows @ rows.T - midpoint) <= radius + 1e-14).all()
+
+
+def test_a_centred_network_starts_at_minus_its_labels() -> None:
+    network, weights = narrow_two_layer("tanh", 3, 6, 0)
+    X, y = data(2, 4, 3)
+    difference, error = residual(network, weights, evaluate(network, weights, X), X, y)
+    assert (difference == -y).all() and (error == 0).all()
+    weights["layers.0.weight"] = weights["layers.0.weight"] + 0.125
+    difference, error = residual(network, weights, evaluate(network, weights, X), X, y)
+    plain = network.uncentred
+    now = {name: array for name, array in weights.items() if not name.startswith("start.")}
+    start = {**now, "layers.0.weight": weights["start.layers.0.weight"]}
+    with mp.workdps(DIGITS):
+        for i, x in enumerate(X):
+            moved = exact_gradients(plain, now, x)[0] - exact_gradients(plain, start, x)[0] - mpf(float(y[i]))
+            assert abs(moved - mpf(float(difference[i]))) <= mpf(float(error[i])) < 1e-13
+
+
+def test_a_relu_exactly_on_its_kink_is_doubtful() -> None:
+    network = stack("relu", 2, (2,))
+    weights = draw(network, 0)
+    weights["layers.0.weight"] = np.array([[1.0, -1.0], [1.0, 2.0]])
+    assert evaluate(network, weights, np.array([[1.0, 1.0], [0.5, 2.0]])).doubtful == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"layers.0.weight": np.full((4, 3), np.nan)}, "nan"),
+        ({"layers.0.weight": np.full((4, 3), 1e30)}, "2\\^60"),
+        ({"layers.0.weight": np.zeros((3, 4))}, "shape"),
+        ({"layers.0.weight": np.zeros((4, 3), dtype=np.float32)}, "float32"),
+        ({"layers.0.weight": [[0.0]]}, "list"),
+        ({"layers.9.weight": np.zeros(1)}, "unknown"),
+    ],
+)
+def test_weights_that_do_not_belong_are_refused(change: dict[str, np.ndarray], words: str) -> None:
+    network = stack("tanh", 3, (4,))
+    with pytest.raises(ValueError, match=words):
+        evaluate(network, {**draw(network, 0), **change}, data(0, 2, 3)[0])
+
+
+def test_signals_that_explode_are_refused() -> None:
+    network = stack("relu", 2, (2,) * 8)
+    weights = {name: np.full(array.shape, 2.0**55) for name, array in draw(network, 0).items()}
+    with pytest.raises(ValueError, match="2\\^100"):
+        evaluate(network, weights, np.ones((1, 2)))
+
+
+def test_a_missing_tensor_is_named() -> None:
+    network = stack("tanh", 3, (4,))
+    with pytest.raises(ValueError, match=r"layers\.1\.weight"):
+        network.check({"layers.0.weight": np.zeros((4, 3))})
+
+
+def test_a_setting_survives_its_plain_form() -> None:
+    network = stack("gelu", 3, (4, 4), residual=True, bias=True)
+    assert Stack.from_plain(network.plain()) == network
+    for spoiled in (
+        {},
+        [],
+        {**network.plain(), "activation": "sine"},
+        {**network.plain(), "layers": []},
+        {**network.plain(), "layers": [{**network.plain()["layers"][0], "scale_squared": "1/0"}] * 3},
+        {**network.plain(), "layers": [{**network.plain()["layers"][0], "inputs": True}] * 3},
+        {**network.plain(), "layers": [{**network.plain()["layers"][0], "scale_squared": "-1"}] * 3},
+    ):
+        with pytest.raises(ValueError):
+            Stack.from_plain(spoiled)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (Layer(2, 3), Layer(4, 1)),
+        (Layer(2, 3), Layer(3, 2)),
+        (Layer(2, 3, skip_squared=Fraction(1)), Layer(3, 1)),
+        (Layer(2, 3, trained=False), Layer(3, 1, trained=False)),
+        (Layer(2, 1),),
+        (Layer(2, 3), Layer(3, 1, scale_squared=Fraction(0))),
+        (Layer(0, 3), Layer(3, 1)),
+    ],
+)
+def test_networks_that_make_no_sense(layers: tuple[Layer, ...]) -> None:
+    with pytest.raises(ValueError):
+        Stack("tanh", layers)

@@ -1,0 +1,137 @@
+"""The Lipschitz constants of the Jacobian against adversarial search, and against their own formula in the limit."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.evaluation import evaluate
+from bounds.certificates.lipschitz import smoothness
+from bounds.certificates.stack import Layer, Stack
+from tests.bounds.certificates.networks import data, draw, jacobian, narrow_two_layer, shifted, stack
+
+
+def steepest(network: Stack, weights: dict[str, np.ndarray], X: np.ndarray, radius: float, seed: int) -> float:
+    """The largest quotient ||J(w) - J(w')|| / ||w - w'|| found in the ball, by random search and power iteration."""
+    generator, found = np.random.default_rng(seed), 0.0
+    centre = jacobian(network, weights, X)
+    direction = generator.standard_normal(network.parameters)
+    for trial in range(6):
+        direction /= np.linalg.norm(direction)
+        length = radius * (1 if trial % 2 else 1e-3)
+        other = shifted(network, weights, length * direction)
+        change = (jacobian(network, other, X) - centre) / length
+        found = max(found, np.linalg.norm(change, 2))
+        left, _, right = np.linalg.svd(change, full_matrices=False)
+        direction = right[0] + 0.1 * generator.standard_normal(network.parameters) / np.sqrt(network.parameters)
+    return found
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(sorted(set(POINTWISE) - {"relu"})),
+    st.sampled_from([(2,), (3, 3), (3, 2, 2)]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([1e-3, 0.1, 1.0]),
+    st.integers(0, 10**6),
+)
+def test_no_quotient_exceeds_the_constant(
+    activation: str, widths: tuple[int, ...], skips: bool, bias: bool, radius: float, seed: int
+) -> None:
+    network = stack(activation, 2, widths, residual=skips, bias=bias)
+    weights = draw(network, seed)
+    X, _ = data(seed, 2, 2)
+    bound = smoothness(network, evaluate(network, weights, X), X, radius)
+    assert steepest(network, weights, X, radius, seed) <= bound.lipschitz * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("widths", [(4,), (4, 4)])
+def test_the_constant_is_not_absurd(widths: tuple[int, ...]) -> None:
+    """Within a factor 100 of what the search finds: the bound follows the network."""
+    network = stack("tanh", 3, widths)
+    weights = draw(network, 0)
+    X, _ = data(0, 3, 3)
+    bound = smoothness(network, evaluate(network, weights, X), X, 1e-3).lipschitz
+    assert bound <= 100 * steepest(network, weights, X, 1e-3, 0)
+
+
+def test_the_first_layer_alone_has_its_own_formula() -> None:
+    network, weights = narrow_two_layer("tanh", 4, 9, 0)
+    X, _ = data(3, 6, 4)
+    bound = smoothness(network, evaluate(network, weights, X), X, 1.0).lipschitz
+    longest = np.linalg.norm(X, axis=1).max()
+    assert bound == pytest.approx(4 / (3 * np.sqrt(3)) * np.linalg.norm(X, 2) * longest / 3, rel=1e-9)
+    assert bound == smoothness(network, evaluate(network, weights, X), X, 1e3).lipschitz
+    uncentred = {name: array for name, array in weights.items() if not name.startswith("start.")}
+    assert steepest(network.uncentred, uncentred, X, 0.5, 0) <= bound
+
+
+@pytest.mark.parametrize("widths", [(3,), (3, 3), (3, 3, 3)])
+@pytest.mark.parametrize("skips", [False, True])
+def test_relu_patterns_stay_within_the_margin(widths: tuple[int, ...], skips: bool) -> None:
+    """No sign changes on a ball with a positive margin, and there the constant holds."""
+    network = stack("relu", 2, widths, residual=skips, bias=True)
+    for seed in range(4):
+        weights = draw(network, seed)
+        X, _ = data(seed, 2, 2)
+        at = evaluate(network, weights, X)
+        radius = 1.0
+        while not smoothness(network, at, X, radius).margin > 0:
+            radius /= 2
+        assert radius > 1e-6
+        generator = np.random.default_rng(seed)
+        for _ in range(10):
+            direction = generator.standard_normal(network.parameters)
+            moved = shifted(network, weights, radius * direction / np.linalg.norm(direction))
+            there = evaluate(network, moved, X)
+            for here, then in zip(at.signals[:-1], there.signals[:-1], strict=True):
+                assert ((here.z >= 0) == (then.z >= 0)).all()
+        assert steepest(network, weights, X, radius, seed) <= smoothness(network, at, X, radius).lipschitz * (1 + 1e-9)
+
+
+def test_a_first_layer_of_relus_is_linear_between_kinks() -> None:
+    network, weights = narrow_two_layer("relu", 4, 9, 0)
+    X, _ = data(3, 6, 4)
+    at = evaluate(network, weights, X)
+    assert smoothness(network, at, X, 1e-6).lipschitz < 1e-100
+    nearest = float(np.abs(weights["layers.0.weight"] @ X.T).min())
+    assert smoothness(network, at, X, nearest * 0.999).margin > 0 > smoothness(network, at, X, nearest * 1.001).margin
+
+
+def chain(weights: list[float], x: float, activation: str = "tanh") -> float:
+    """The constant, on a small ball, of a network with one unit in each layer."""
+    layers = (*(Layer(1, 1) for _ in weights),)
+    network = Stack(activation, layers)
+    stored = {f"layers.{index}.weight": np.array([[w]]) for index, w in enumerate(weights)}
+    X = np.array([[x]])
+    return smoothness(network, evaluate(network, stored, X), X, 1e-9).lipschitz
+
+
+def test_every_term_is_attained() -> None:
+    """Hessians known by hand: products of weights for tiny inputs (tanh is linear there), and one sharp bend."""
+    x = 2.0**-20
+    assert chain([1.0, 1.0], x) == pytest.approx(x, rel=1e-5)  # f = v w x
+    assert chain([1.0, 1.0, 1.0], x) == pytest.approx(2 * x, rel=1e-5)  # f = v w w' x
+    assert chain([1.0, 2.0, 3.0], x) == pytest.approx(
+        x * np.linalg.norm([[0, 3, 2], [3, 0, 1], [2, 1, 0]], 2), rel=1e-5
+    )
+    assert chain([1.0, 1.0, 1.0], x, "relu") == pytest.approx(2 * x, rel=1e-5)
+    bend = 4 / (3 * np.sqrt(3))
+    assert chain([np.arctanh(1 / np.sqrt(3)), 1e6], 1.0) == pytest.approx(1e6 * bend, rel=1e-5)
+
+
+def test_a_residual_chain_is_attained() -> None:
+    """F = v (h + t w' h) with h = w x: the Hessian by hand."""
+    x, t = 2.0**-20, 0.5
+    network = Stack("tanh", (Layer(1, 1), Layer(1, 1, skip_squared=Fraction(1, 4)), Layer(1, 1)))
+    stored = {f"layers.{index}.weight": np.array([[w]]) for index, w in enumerate([1.0, 2.0, 3.0])}
+    X = np.array([[x]])
+    found = smoothness(network, evaluate(network, stored, X), X, 1e-9).lipschitz
+    hessian = x * np.array([[0, 3 * t, 1 + 2 * t], [3 * t, 0, t], [1 + 2 * t, t, 0]])
+    assert found == pytest.approx(np.linalg.norm(hessian, 2), rel=1e-5)

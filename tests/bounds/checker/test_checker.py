@@ -1,0 +1,245 @@
+"""The independent verifier: it accepts what was proved, and no forgery."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bounds import Problem
+from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.proving import Certificate, certify
+from bounds.certificates.record import write, write_arrays
+from bounds.certificates.stack import Layer, Stack
+from bounds.checker import verify
+from bounds.checker.files import Invalid, body_hash, read_arrays, read_json
+from tests.bounds.certificates.networks import data, narrow_two_layer, stack, trained
+from tests.bounds.checker.forgery import FORGERIES, forge
+
+
+def certificate(folder: Path, activation: str = "tanh", *, kind: str = "deep", continuous: bool = False) -> Path:
+    """A certificate of a small polished network."""
+    X, y = data(1, 4, 3)
+    if kind == "two-layer":
+        network, start = narrow_two_layer(activation, 3, 12, 1)
+        from bounds.certificates.polish import polish
+
+        weights = polish(network, start, X, y)
+    else:
+        network = stack(activation, 3, (8, 8), residual=kind == "residual", bias=kind == "residual")
+        weights = trained(network, 1, X, y)
+    proof = certify(weights, network, Problem(X, y), continuous=continuous)
+    assert isinstance(proof, Certificate), str(proof)
+    return write(proof, folder)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("good"))
+
+
+@pytest.mark.parametrize("activation", sorted(POINTWISE))
+@pytest.mark.parametrize("kind", ["two-layer", "deep", "residual"])
+def test_what_was_proved_is_accepted(tmp_path: Path, activation: str, kind: str) -> None:
+    """Two codes that share nothing agree on spectrum (both ends), residual, Lipschitz constant and conclusion."""
+    found = verify(certificate(tmp_path, activation, kind=kind))
+    assert found.holds and not found.fails, found.reason
+    assert "exactly zero loss" in found.statement
+
+
+def test_gradient_flow(tmp_path: Path) -> None:
+    found = verify(certificate(tmp_path, continuous=True))
+    assert found.holds and "gradient flow" in found.statement, found.reason
+
+
+def test_a_wide_start_is_accepted(tmp_path: Path) -> None:
+    X, y = data(0, 4, 8)
+    network, weights = narrow_two_layer("tanh", 8, 2**12, 0)
+    proof = certify(weights, network, Problem(X, y / 4))
+    assert isinstance(proof, Certificate)
+    assert verify(write(proof, tmp_path)).holds
+
+
+def test_biases_and_frozen_layers(tmp_path: Path) -> None:
+    X, y = data(1, 4, 3)
+    network = Stack("tanh", (Layer(3, 12, bias=True), Layer(12, 1, bias=True, trained=False)))
+    proof = certify(trained(network, 1, X, y), network, Problem(X, y))
+    assert isinstance(proof, Certificate)
+    assert verify(write(proof, tmp_path)).holds
+
+
+def test_the_answer_is_no_boolean(good: Path) -> None:
+    with pytest.raises(TypeError, match="holds"):
+        bool(verify(good))
+
+
+# Forgeries
+
+
+def test_no_forgery_is_accepted(good: Path, tmp_path: Path) -> None:
+    """Most of them carry hashes and a digest that fit, so that the proof itself has to fail."""
+    kinds = set()
+    for seed in range(300):
+        kind = forge(good, tmp_path, seed)
+        found = verify(tmp_path / good.name)
+        assert found.fails, f"seed {seed}: {kind}"
+        assert found.reason and "\n" not in found.reason
+        kinds.add(kind)
+    assert kinds == set(FORGERIES)
+
+
+def test_an_untouched_copy_stays_valid(good: Path, tmp_path: Path) -> None:
+    """Rewriting with a fresh digest alone must not be what is rejected."""
+    record = json.loads(good.read_text())
+    record["digest"] = body_hash(record)
+    (tmp_path / good.name).write_text(json.dumps(record))
+    (tmp_path / "certificate.safetensors").write_bytes(good.with_suffix(".safetensors").read_bytes())
+    assert verify(tmp_path / good.name).holds
+
+
+# Reading what may come from anyone
+
+
+def test_a_missing_file_is_bad_input(tmp_path: Path, good: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"certificate\.json"):
+        verify(tmp_path / "certificate.json")
+    (tmp_path / "certificate.json").write_bytes(good.read_bytes())
+    with pytest.raises(FileNotFoundError, match="safetensors"):
+        verify(tmp_path / "certificate.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        "NaN",
+        '{"a": 1, "a": 2}',
+        '{"a": 1.5}',
+        '{"a": Infinity}',
+        "[" * 100_000,
+        '{"a": ' * 200 + "1" + "}" * 200,
+        '{"a": ' + "9" * 10_000 + "}",
+        "\x00\xff",
+        '"' + "a" * 100,
+    ],
+)
+def test_json_that_is_none_or_too_deep(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "certificate.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(Invalid):
+        read_json(path)
+    assert verify(path).fails
+
+
+def header(entries: dict[str, object], body: bytes = b"") -> bytes:
+    text = json.dumps(entries).encode()
+    return len(text).to_bytes(8, "little") + text + body
+
+
+ENTRY = {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x00" * 7,
+        (2**63).to_bytes(8, "little"),
+        header({"a": ENTRY}),
+        header({"a": ENTRY}, b"\x00" * 9),
+        header({"a": {**ENTRY, "dtype": "F32"}}, b"\x00" * 8),
+        header({"a": {**ENTRY, "shape": [2]}}, b"\x00" * 8),
+        header({"a": {**ENTRY, "shape": [-1]}}, b"\x00" * 8),
+        header({"a": {**ENTRY, "shape": [2**62, 0]}}, b""),
+        header({"a": {**ENTRY, "data_offsets": [8, 16]}}, b"\x00" * 16),
+        header({"a": ENTRY, "b": ENTRY}, b"\x00" * 8),
+        header({"a": {**ENTRY, "extra": 1}}, b"\x00" * 8),
+        header({"a": ENTRY}, np.array([np.nan]).tobytes()),
+        header({"a": ENTRY}, np.array([np.inf]).tobytes()),
+        header({"a": ENTRY}, np.array([2.0**61]).tobytes()),
+        header({"a": {**ENTRY, "shape": [1.0]}}, b"\x00" * 8),
+        header({"a": {**ENTRY, "shape": [True]}}, b"\x00" * 8),
+    ],
+)
+def test_arrays_that_are_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(Invalid):
+        read_arrays(path)
+
+
+def test_arrays_survive_a_round_trip(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array(3.0), "c": np.zeros((0, 2)), "d": np.ones((3, 2)).T}
+    write_arrays(tmp_path / "a.safetensors", arrays, {"note": "é"})
+    back = read_arrays(tmp_path / "a.safetensors")
+    assert back.keys() == arrays.keys()
+    assert all((back[name] == arrays[name]).all() and back[name].shape == arrays[name].shape for name in arrays)
+
+
+def test_other_software_reads_our_arrays(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy")
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.ones((3, 2)).T}
+    write_arrays(tmp_path / "a.safetensors", arrays)
+    back = safetensors.load_file(tmp_path / "a.safetensors")
+    assert all((back[name] == arrays[name]).all() for name in arrays)
+    safetensors.save_file(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, tmp_path / "b.safetensors"
+    )
+    assert read_arrays(tmp_path / "b.safetensors").keys() == arrays.keys()
+
+
+# Independence
+
+
+def test_it_runs_without_the_rest(good: Path) -> None:
+    """In a process in which nothing can be imported but the standard library, numpy and python-flint."""
+    script = """
+import sys
+
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top in ("bounds", "numpy", "flint") or top in sys.stdlib_module_names:
+            return None
+        raise ImportError(f"{name} is walled off")
+
+sys.meta_path.insert(0, Wall())
+import bounds
+found = bounds.verify(sys.argv[1])
+assert found.holds, found.reason
+others = [name for name in sys.modules if name.startswith("bounds.") and not name.startswith("bounds.checker")]
+assert not others, others
+"""
+    subprocess.run([sys.executable, "-c", script, str(good)], check=True, timeout=120)
+
+
+def test_it_stays_small() -> None:
+    """Lines of code, docstrings and blanks apart: a kernel of at most 500 and 200 for each argument."""
+    import ast
+
+    def code(path: Path) -> int:
+        text = path.read_text()
+        lines = {number for number, line in enumerate(text.splitlines(), 1) if line.strip() and line.strip()[0] != "#"}
+        for node in ast.walk(ast.parse(text)):
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        return len(lines)
+
+    import bounds.checker
+
+    folder = Path(bounds.checker.__file__).parent
+    sizes = {path.name: code(path) for path in folder.glob("*.py")}
+    kernel = {"__init__.py", "files.py", "network.py", "definite.py"}
+    assert sum(sizes[name] for name in kernel) <= 500
+    assert all(size <= 200 for name, size in sizes.items() if name not in kernel)
