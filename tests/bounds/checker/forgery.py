@@ -1,6 +1,6 @@
 """Forged certificates: bit flips, swapped data, altered statements, and claims that are better than what is true.
 
-``python -m tests.bounds.checker.forgery CERTIFICATE --count 10000 --seed 0`` tries so many; it ends with 1 if one passes.
+``python -m tests.bounds.checker.forgery CERTIFICATE --count 10000 --seed 0`` tries so many; 1 if one passes.
 """
 
 from __future__ import annotations
