@@ -177,6 +177,10 @@ class Verdict:
         return f"{self.outcome}{sides}{reason}"
 
 
+class Refusal(ValueError):
+    """There is no number to give, for a reason that its message says: nothing is wrong with the input."""
+
+
 def conjunction(verdicts: Iterable[Verdict]) -> Verdict:
     """Combine verdicts: fails if one fails, holds if all hold, else undecided."""
     outcomes = {verdict.outcome for verdict in verdicts}

@@ -176,11 +176,11 @@ class Problem:
         """The invariants by symbol, for :func:`bounds.arithmetic.evaluate`.
 
         Args:
-            setting: whose least eigenvalue lambda_0 is and whose numbers are added; two-layer ReLU unless given.
+            setting: whose least eigenvalue lambda_0 is, two-layer ReLU unless given; its numbers are added.
             symbols: what is needed; lambda_0 and the quantities of single papers are computed only then.
         """
-        setting = TwoLayer() if setting is None else setting
-        least = self.least_eigenvalue_of(setting) if symbols is None or q.lambda_0 in symbols else None
+        needed = symbols is None or q.lambda_0 in symbols
+        least = self.least_eigenvalue_of(setting or TwoLayer()) if needed else None
         return {
             q.n: Enclosure.of(self.n),
             q.d: Enclosure.of(self.d),
@@ -190,7 +190,7 @@ class Problem:
             q.F: self.gram_frobenius,
             q.y_norm: self.label_norm,
             q.separation: self.separation,
-            **setting.values,
+            **(setting.values if setting is not None else {}),
             **{s: q.CERTIFIED[s](self) for s in symbols or () if s in q.CERTIFIED},
         }
 

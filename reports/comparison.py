@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from bounds import quantities as q
-from bounds.catalogue import theorem
+from bounds.catalogue import papers, theorem
 from bounds.gram import rounding_contributions
 from bounds.problem import Problem
 from bounds.rendering import latex
+from bounds.settings import TwoLayer
 from bounds.statements import Statement
 from reports.ledger import ledger
 from reports.measurement import EFFORTS, EffortName, Measurements, Progress, measure
@@ -69,10 +71,12 @@ def compare(
     Raises:
         ValueError: an unknown theorem, or a first theorem that is not about gradient descent.
     """
-    statements = [theorem(identifier) for identifier in theorems]
+    statements = named_apart([theorem(identifier) for identifier in theorems])
     statement = statements[0]
     if statement.dynamics != "gradient descent":
         raise ValueError(f"runs are gradient descent: name a theorem on gradient descent first, not {theorems[0]}")
+    if statement.setting != TwoLayer():
+        raise ValueError(f"runs train {TwoLayer()}: name a theorem on them first, not {theorems[0]}")
     seconds: dict[str, float] = {}
     with _timed(seconds, "certified invariants"):
         values = problem.values()
@@ -133,6 +137,26 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.monotonic()
     yield
     seconds[stage] = time.monotonic() - start
+
+
+def named_apart(statements: Sequence[Statement]) -> list[Statement]:
+    """The same statements, named with their paper where they come from several: two papers have a Theorem 4.1."""
+    origin = {id(s): paper for paper in papers() for s in paper.statements}
+    if len({id(origin[id(s)]) for s in statements}) == 1:
+        return list(statements)
+    renamed: dict[int, Statement] = {}
+
+    def rename(statement: Statement) -> Statement:
+        if id(statement) not in renamed:
+            paper = origin[id(statement)]
+            renamed[id(statement)] = replace(
+                statement,
+                name=f"{paper.authors[0].partition(',')[0]} {paper.year}, {statement.name}",
+                rests_on=tuple(map(rename, statement.rests_on)),
+            )
+        return renamed[id(statement)]
+
+    return [rename(statement) for statement in statements]
 
 
 def _graph(statements: Sequence[Statement]) -> Iterator[Statement]:

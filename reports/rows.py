@@ -10,7 +10,7 @@ import sympy
 import torch
 
 from bounds import quantities as q
-from bounds.arithmetic import Enclosure, Outcome, compare, evaluate
+from bounds.arithmetic import Enclosure, Outcome, Refusal, compare, evaluate
 from bounds.certificates.flip_count import FlipCount, flip_count
 from bounds.problem import Problem
 from bounds.rendering import latex
@@ -71,10 +71,10 @@ def edition_row(problem: Problem, statement: Statement, edition: Edition, refere
 
 
 def _asked(problem: Problem, statement: Statement, edition: Edition, symbol: sympy.Symbol) -> Number | None:
-    if edition.limit(symbol) is None or problem.degeneracy is not None:
+    try:
+        return Number.enclosed(statement.limit(symbol, problem, edition.name))
+    except Refusal:
         return None
-    ask = statement.width if symbol == q.m else statement.step_size
-    return Number.enclosed(ask(problem, edition.name))
 
 
 def run_row(item: TrainedRun, statement: Statement, edition: Edition, start: FlipCount) -> RunRow:

@@ -201,14 +201,20 @@ class Edition:
         return frozenset({q.e_0}.union(*(formula.free_symbols for formula in formulas)))
 
     @property
+    def names(self) -> dict[str, sympy.Symbol]:
+        """The quantities that may be given, by name: those of its formulas but width, step and shares of delta."""
+        chosen_otherwise = {q.m, q.eta, *(event.share for event in self.events)}
+        symbols = (s for s in (*self._bounded_by, *self.symbols) if not is_hidden(s))
+        return {str(s): s for s in symbols if s not in chosen_otherwise}
+
+    @property
     def _bounded_by(self) -> set[sympy.Symbol]:
         """What the events' bounds are written in."""
         return set().union(*(e.bound.free_symbols for e in self.events if e.bound is not None))
 
     def _chosen(self, given: Given) -> dict[sympy.Symbol, Enclosure]:
         """The given numbers by symbol, each of a sign that its symbol can have."""
-        known = {str(s): s for s in (*self._bounded_by, *self.symbols) if not is_hidden(s)}
-        chosen = {}
+        known, chosen = self.names, {}
         for name, number in given.items():
             if name not in known:
                 raise ValueError(f"no quantity {name} in this edition: choose from {', '.join(sorted(known))}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import sympy
 
 from bounds import quantities as q
-from bounds.arithmetic import Enclosure, Exact, evaluate
+from bounds.arithmetic import Enclosure, Exact, Refusal, evaluate
 from bounds.implicit import least_solution
 from bounds.settings import Setting, TwoLayer
+from bounds.statements.clauses import POSITIVE
 from bounds.statements.editions import Edition, Given, KnownError
 from bounds.statements.evaluation import Evaluation
 from bounds.statements.missing import missing, unspecified
@@ -51,13 +52,14 @@ class Statement:
     Args:
         name: as numbered in the paper.
         title: what it is about, in a few words.
-        setting: the networks it speaks of; one with parameters stands for all of its class.
+        setting: the networks it speaks of.
         dynamics: how they are trained.
         editions: in the order printed, corrected, explicit, improved, sharp.
         rests_on: the statements used in its proof.
         errors: known mistakes in the printed text.
         identifier: for theorems of the catalogue, ``firstauthorYEAR-what``.
         concludes: the kind of conclusion; required of a theorem of the catalogue.
+        for_all: the fields of the setting that may have any value, such as ``depth``; the setting is then an example.
         remark: what a reader must know before using it.
     """
 
@@ -70,6 +72,7 @@ class Statement:
     errors: tuple[KnownError, ...] = ()
     identifier: str = ""
     concludes: Conclusion | None = None
+    for_all: tuple[str, ...] = ()
     remark: str = ""
 
     def edition(self, name: str) -> Edition:
@@ -99,7 +102,7 @@ class Statement:
         Args:
             problem: data, labels and confidence.
             edition: which edition.
-            setting: another member of the statement's class of settings, such as another depth.
+            setting: another of the settings that the statement speaks of, such as another depth.
             initial_residual: a measured norm of the initial residual, in place of its event; see ``Evaluation.note``.
             shares: how delta is split among the events; evenly unless given.
             given: numbers that data do not determine, by the name of their symbol.
@@ -108,8 +111,9 @@ class Statement:
             An enclosure; with hidden constants a lower estimate, marked by its assumption.
 
         Raises:
-            ValueError: no such edition, an edition that asks for no width or leaves it unspecified, a quantity that
-                was not given, a setting of another class, or a least eigenvalue that is not certified positive.
+            ValueError: no such edition, another setting than it speaks of, a number of unknown name or impossible sign.
+            Refusal: a ValueError where the edition asks for no width or leaves it unspecified, a quantity was not
+                given, or the least eigenvalue is not certified positive.
         """
         return self.limit(
             q.m, problem, edition, setting=setting, initial_residual=initial_residual, shares=shares, given=given
@@ -145,26 +149,32 @@ class Statement:
         chosen, what = self.edition(edition), f"{self.name} ({edition})"
         expression = chosen.limit(symbol)
         if expression is None:
-            raise ValueError(f"{what} sets no bound on {q.MEANING[symbol]}")
+            raise Refusal(f"{what} sets no bound on {q.MEANING[symbol]}")
         if open_ended := unspecified(expression):
-            raise ValueError(f"{what} gives no number: the paper does not specify {', '.join(map(str, open_ended))}")
+            raise Refusal(f"{what} gives no number: the paper does not specify {', '.join(map(str, open_ended))}")
         setting = self._setting(setting)
         values = chosen.values(problem, setting, initial_residual=initial_residual, shares=shares, given=given)
-        if q.lambda_0 in expression.free_symbols and q.lambda_0 in values and not values[q.lambda_0].ball > 0:
+        rests_on_it = q.lambda_0 in expression.free_symbols or POSITIVE in chosen.assumes
+        if rests_on_it and q.lambda_0 in values and not values[q.lambda_0].ball > 0:
             degenerate = problem.degeneracy if setting == TwoLayer() or setting == TwoLayer("both") else None
             why = degenerate or f"the least eigenvalue is not certified positive, it lies in {values[q.lambda_0]}"
-            raise ValueError(f"{self.name} says nothing here: {why}")
+            raise Refusal(f"{self.name} says nothing here: {why}")
         if absent := [s for s in missing(expression, values) if s != symbol]:
             names = ", ".join(f"{s} ({q.MEANING[s]})" for s in absent)
-            raise ValueError(f"{what} needs numbers that were not given: {names}")
+            raise Refusal(f"{what} needs numbers that were not given: {names}")
         if symbol in expression.free_symbols:
             return least_solution(expression, symbol, values)
         return evaluate(expression, values)
 
     def _setting(self, chosen: Setting | None) -> Setting:
-        if chosen is not None and type(chosen) is not type(self.setting):
-            raise ValueError(f"{self.name} speaks of {self.setting}: {chosen} is another class of networks")
-        return self.setting if chosen is None else chosen
+        """The chosen setting, if the statement speaks of it."""
+        if chosen is None or chosen == self.setting:
+            return self.setting
+        free = {name: getattr(chosen, name) for name in self.for_all if hasattr(chosen, name)}
+        if not isinstance(chosen, type(self.setting)) or replace(self.setting, **free) != chosen:  # type: ignore[type-var]
+            varied = f", for any {' and '.join(self.for_all)}" if self.for_all else ""
+            raise ValueError(f"{self.name} speaks of {self.setting}{varied}, and not of {chosen}")
+        return chosen
 
     def check(
         self,
@@ -185,14 +195,14 @@ class Statement:
             width: number of neurons of a hidden layer.
             step_size: of gradient descent; a float is the exact number it stores.
             edition: which edition.
-            setting: another member of the statement's class of settings, such as another depth.
+            setting: another of the settings that the statement speaks of, such as another depth.
             initial_residual: a measured norm of the initial residual, in place of its event; see ``Evaluation.note``.
             shares: how delta is split among the events; evenly unless given.
             given: numbers that data do not determine, by the name of their symbol.
 
         Raises:
-            ValueError: no such edition, a width or step that is not positive, shares that exceed delta, a setting of
-                another class, a given number of unknown name or impossible sign.
+            ValueError: no such edition, a width or step that is not positive, shares that exceed delta, a
+                setting that it does not speak of, a given number of unknown name or impossible sign.
         """
         chosen = self.edition(edition)
         values = chosen.values(

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from reports.commands.console import digits, progress, remark, show, table
+from reports.commands.choices import chosen_settings, given_numbers
+from reports.commands.console import digits, remark, show, table
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, Real, Whole, positive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from rich.console import Console, RenderableType
     from sympy import Symbol
 
-    from bounds.arithmetic import Enclosure
     from bounds.problem import Problem
+    from bounds.settings import Setting
     from bounds.statements import Edition, Statement
     from reports.commands.records import Bounds, Demand
     from reports.schema import DataRow, Number
@@ -41,6 +42,8 @@ def bound(
     width: Whole | None = None,
     step_size: Real | None = None,
     initial_residual: Real | None = None,
+    given: str = "",
+    setting: str = "",
     json: Flag = False,
 ) -> None:
     """Say what theorems ask of a data set.
@@ -56,6 +59,8 @@ def bound(
         width: number of hidden neurons, to decide the conditions on it
         step_size: of gradient descent, to decide the conditions on it
         initial_residual: measured norm of the initial residual, in place of the bound on it by Markov's inequality
+        given: numbers that data do not determine, by name, such as `sigma_0=0.3,beta_F=2`
+        setting: which networks, where a theorem speaks of several, such as `depth=3,activation=tanh`
         json: JSON on standard output
     """
     from bounds.catalogue import theorem as find
@@ -68,16 +73,25 @@ def bound(
     if initial_residual is not None and initial_residual < 0:
         raise ValueError(f"--initial-residual is {initial_residual}: a norm is not negative")
     positive(width=width, step_size=step_size)
+    editions = [(s, e) for s in statements for e in s.editions if edition in (None, e.name)]
+    numbers = given_numbers(given, editions)
+    settings = chosen_settings(setting, statements)
     problem, data = options.load()
     remark(f"certifying the invariants of {problem.n} rows ...")
-    with progress():
-        demands = tuple(
-            demand(problem, s, e, width=width, step_size=step_size, initial_residual=initial_residual)
-            for s in statements
-            for e in s.editions
-            if edition in (None, e.name)
+    demands = (
+        demand(
+            problem,
+            s,
+            e,
+            width=width,
+            step_size=step_size,
+            initial_residual=initial_residual,
+            given={name: number for name, number in numbers.items() if name in e.names},
+            setting=settings[s.identifier],
         )
-        record = bounds(problem, data, demands)
+        for s, e in editions
+    )
+    record = bounds(problem, data, tuple(demands))
     show(record, json, lambda console: _page(record, console, decided=width is not None or step_size is not None))
 
 
@@ -108,6 +122,8 @@ def demand(
     width: int | None = None,
     step_size: float | None = None,
     initial_residual: float | None = None,
+    given: Mapping[str, float] | None = None,
+    setting: Setting | None = None,
 ) -> Demand:
     """What an edition asks of a problem.
 
@@ -117,21 +133,51 @@ def demand(
         edition: of the theorem.
         width: to decide conditions on it.
         step_size: to decide conditions on it.
-        initial_residual: a measured norm of the initial residual, in place of the bound by its event
+        initial_residual: a measured norm of the initial residual, in place of the bound by its event.
+        given: numbers that data do not determine, by name.
+        setting: another member of the theorem's class of networks.
     """
     from bounds import quantities as q
-    from bounds.rendering import latex
+    from bounds.arithmetic import Refusal
     from reports.commands.records import Demand
     from reports.schema import ConditionRow, Number
 
-    def limit(symbol: Symbol, ask: Callable[..., Enclosure]) -> Number | None:
-        if edition.limit(symbol) is None or problem.degeneracy is not None:
-            return None
-        return Number.enclosed(ask(problem, edition.name, initial_residual=initial_residual))
+    notes = []
 
-    evaluation = statement.check(
-        problem, width=width, step_size=step_size, edition=edition.name, initial_residual=initial_residual
-    )
+    def limit(symbol: Symbol) -> Number | None:
+        if edition.limit(symbol) is None:
+            return None
+        try:
+            return Number.enclosed(
+                statement.limit(
+                    symbol,
+                    problem,
+                    edition.name,
+                    initial_residual=initial_residual,
+                    given=given,
+                    setting=setting,
+                )
+            )
+        except Refusal as refusal:
+            notes.append(str(refusal))
+            return None
+
+    try:
+        evaluation = statement.check(
+            problem,
+            width=width,
+            step_size=step_size,
+            edition=edition.name,
+            initial_residual=initial_residual,
+            given=given,
+            setting=setting,
+        )
+    except Refusal as refusal:
+        notes.append(str(refusal))
+        evaluation = None
+    asked = limit(q.m), limit(q.eta)
+    if evaluation is not None and evaluation.note and problem.degeneracy is None:
+        notes.insert(0, evaluation.note)
     return Demand(
         theorem=statement.identifier,
         name=statement.name,
@@ -139,14 +185,14 @@ def demand(
         edition=edition.name,
         mark=str(edition.mark),
         hidden_constants=tuple(map(str, edition.hidden_constants)),
-        width=limit(q.m, statement.width),
-        step_size=limit(q.eta, statement.step_size),
+        width=asked[0],
+        step_size=asked[1],
         conditions=tuple(
-            ConditionRow.of(c.name, "" if c.relation is None else latex(c.relation), verdict)
-            for c, verdict in evaluation.conditions
+            ConditionRow.of(c.name, c.latex if c.relation is not None else "", verdict)
+            for c, verdict in (evaluation.conditions if evaluation else ())
         ),
-        verdict=str(evaluation.verdict.outcome),
-        note=evaluation.note if problem.degeneracy is None else f"says nothing here: {problem.degeneracy}",
+        verdict=str(evaluation.verdict.outcome if evaluation else "undecided"),
+        note="; ".join(dict.fromkeys(notes)),
     )
 
 

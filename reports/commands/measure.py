@@ -72,12 +72,15 @@ def measure(
     """
     require("torch")
     from bounds.catalogue import theorem as find
+    from bounds.settings import TwoLayer
     from empirical.store import Store
 
     statement = find(theorem)
     chosen = statement.edition(edition)
     if statement.dynamics != "gradient descent" or chosen.rate is None:
         raise ValueError(f"{theorem} is about {statement.dynamics}: name a theorem on gradient descent, to be run")
+    if statement.setting != TwoLayer():
+        raise ValueError(f"{theorem} speaks of {statement.setting}: the networks trained here are {TwoLayer()}")
     positive(width=width, steps=steps, seeds=seeds)
     for name, value in (("width", width), ("steps", steps or 0), ("seeds", seeds)):
         if value > MOST:
