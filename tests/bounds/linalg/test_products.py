@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bounds.linalg.products import accurate_product
+from bounds.linalg.products import RightFactor, accurate_product
 from bounds.linalg.rounding import gamma
 
 
@@ -34,3 +34,21 @@ def test_accuracy_withstands_cancellation():
     y, error = accurate_product(a, x)
     assert np.abs(y).max() < 1e-12
     assert error.max() <= 1e-4 * gamma(1000) * (np.abs(a) @ np.abs(x)).max()
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e15])
+def test_a_right_factor_serves_many_products_within_its_bound(scale):
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((37, 6)) * scale
+    factor = RightFactor(x)
+    for a in (rng.standard_normal((9, 37)), rng.standard_normal((4, 37)) * 1e-6, np.zeros((2, 37))):
+        y, error = factor.product(a)
+        exact = rational_product(a, x)
+        off = np.array(
+            [
+                [float(abs(Fraction(float(c)) - e)) for c, e in zip(*rows, strict=True)]
+                for rows in zip(y, exact, strict=True)
+            ]
+        )
+        assert (off <= 2.0**-53 * np.abs(y) + error).all()
+        assert (off <= 1.01 * 2.0**-53 * np.abs(y) + 1e-18 * scale * np.abs(a).max()).all()

@@ -1,0 +1,225 @@
+r"""Smooth two-layer networks followed from their start until they must converge. Re-derived.
+
+Exact descent is w_{k+1} = w_k - eta J(w_k)^T r(w_k), the run v_k, w_0 = v_0; notation of
+:mod:`bounds.certificates.smooth_descent`, with B = sup |s'''|. Let ||w_k - v_k|| <= E_k, E_0 = 0.
+
+**One step.** The Hessian of the loss is J^T J + blockdiag(H_r), H_r = c a_r X^T diag(r_i s''(w_r.x_i)) X. If on the
+segment from v_k to w_k every H_r lies between -s_- and s_+, both at least 0, and ||J||^2 <= Lambda, then the mean M of
+the Hessian over the segment has -s_- <= M <= Lambda + s_+, and w_{k+1} - v_{k+1} = (I - eta M)(w_k - v_k) plus a vector
+as long as the defect d_k. So
+
+    E_{k+1} = max(1 + eta s_-, eta (Lambda + s_+) - 1) E_k + d_k.
+
+(The two zeros matter: without them the factor may come out below the true one.) On the segment ||J|| <= N + L E, r
+moves by at most (N + L E) E and s'' by B v E, so the H_r move by at most c S^2 (beta (N + L E) + B v ||r||) E;
+:mod:`bounds.certificates.curvature` bounds them at v_k. Each update is rounded up.
+
+**The end.** :mod:`bounds.certificates.newton_kantorovich` applies to w_k, E_k away from v_k, as soon as
+2 L ||r|| < sigma_min(J)^2, up to the corrections for E_k and long steps. L holds everywhere, so any radius will do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from bounds.activations.float64 import Float64Activation
+from bounds.arithmetic import Enclosure, Outcome, Verdict
+from bounds.certificates import newton_kantorovich
+from bounds.certificates.curvature import Curvature
+from bounds.certificates.newton_kantorovich import Convergence, Point
+from bounds.certificates.smooth_descent import SmoothDescent, Window, evaluate
+from bounds.certificates.trajectory import Trajectory
+from bounds.linalg.rounding import FloatArray, inflate
+
+EXPLODED = "the run left all bounds: take a smaller step"
+
+UP = 1.0 + 2.0**-48
+"""Rounds an error update up: its factor, at least 1, and its sum have fewer than 16 roundings."""
+
+LOST = 0.1
+"""The error bound beyond which a run is given up."""
+
+ALLOWANCES = (8.0, 0.5)
+"""Growth exponents that bounds without spectra may cost: the first is fast, the second serves where it lost the run."""
+
+EXPLODED = "the run left all bounds: take a smaller step"
+
+FIRST_WINDOW, LAST_WINDOW = 16, 256
+WINDOW_ENTRIES = 2**19
+"""Steps evaluated together, and numbers in the largest array of a window."""
+
+
+class State(NamedTuple):
+    """What is known of exact descent at one of the run's weights: E, the growth exponent, the length of its path."""
+
+    error: float
+    growth: float
+    path: float
+
+
+@dataclass(eq=False)
+class Shadow:
+    """Exact descent, known to lie near a run; advances window by window.
+
+    Args:
+        descent: the network, data and step.
+        curvature: the bounds of the curvature along the run.
+        state: at the last weights.
+    """
+
+    descent: SmoothDescent
+    curvature: Curvature
+    state: State = State(0.0, 0.0, 0.0)
+
+    def advance(self, window: Window) -> list[State]:
+        """Follow a window, and return the states at all its weights but the last."""
+        bounds = self.curvature.bound(window.curvature)
+        states = []
+        steps = zip(
+            window.jacobian.tolist(),
+            (window.residual + window.residual_error).tolist(),
+            (bounds.negative + window.curvature_error).tolist(),
+            (bounds.positive + window.curvature_error).tolist(),
+            window.defect.tolist(),
+            window.length.tolist(),
+            strict=True,
+        )
+        for jacobian, residual, negative, positive, defect, length in steps:
+            error, growth, path = self.state
+            states.append(self.state)
+            factor = self._factor(jacobian, residual, negative, positive)
+            following = (factor * error + defect) * UP
+            self.state = State(following, growth + math.log(factor), (path + length + error + following) * UP)
+        return states
+
+    def _factor(self, jacobian: float, residual: float, negative: float, positive: float) -> float:
+        descent, error = self.descent, self.state.error
+        norm = jacobian + descent.lipschitz * error
+        moved = descent.smoothness * norm + descent.activation.third_derivative * descent.longest * residual
+        moved *= descent.scale * descent.spectral**2 * error
+        eta = descent.step_size
+        return max(1.0 + eta * (negative + moved), eta * (norm * norm + positive + moved) - 1.0)
+
+
+def follow(
+    X: FloatArray,
+    targets: FloatArray,
+    weights: FloatArray,
+    signs: FloatArray,
+    activation: Float64Activation,
+    step_size: float | None,
+    most_steps: int,
+) -> Trajectory:
+    """Follow gradient descent until it is proved to converge, or for so many steps.
+
+    Args:
+        X: inputs (n, d).
+        targets: offset and labels (2, n).
+        weights: of the start (m, d).
+        signs: a (m,).
+        activation: s.
+        step_size: eta, or None for 1 / ||J||^2 at the start, rounded down.
+        most_steps: how long to follow.
+    """
+    descent = SmoothDescent(X, targets, signs, activation, 1.0 if step_size is None else step_size)
+    if step_size is None:
+        descent = replace(descent, step_size=math.nextafter(1.0 / inflate(descent.spectrum(weights)[1] ** 2, 2), 0.0))
+    for allowance in ALLOWANCES:
+        found = _follow(descent, weights, most_steps, allowance)
+        if found.error <= LOST:
+            break
+    return found
+
+
+def _follow(descent: SmoothDescent, weights: FloatArray, most_steps: int, allowance: float) -> Trajectory:
+    np.empty(4 * WINDOW_ENTRIES)  # freed at once: glibc then keeps the smaller arrays to come mapped
+    shadow = Shadow(descent, Curvature(descent.X, descent.spectral, descent.step_size, allowance))
+    size, room = FIRST_WINDOW, max(1, WINDOW_ENTRIES // (len(weights) * max(descent.X.shape)))
+    steps, bar = 0, math.inf
+    while True:
+        history = descent.run(weights, max(1, min(size, room, most_steps - steps)))
+        if not np.abs(history).max() < 2.0**60:
+            return _result(descent, shadow.state, Verdict(Outcome.UNDECIDED, reason=EXPLODED), steps, math.inf, weights)
+        window = evaluate(descent, history)
+        states = shadow.advance(window)
+        sigma = _estimate(descent, weights)
+        for k, state in enumerate(states):
+            error = state.error
+            residual = float(window.residual[k] + window.residual_error[k]) * UP
+            if not error <= LOST:
+                return _result(descent, state, _lost(state), steps + k, residual, history[k])
+            rho = residual + float(window.jacobian[k]) * error
+            strength = max(sigma - descent.lipschitz * error, 0.0)
+            promising = rho < bar and 2 * descent.lipschitz * rho < 0.999 * strength**2
+            last = steps + k == most_steps
+            if promising or last:
+                found = _end(descent, history[k], residual, error)
+                if found.verdict.holds or last:
+                    return _result(descent, state, found.verdict, steps + k, residual, history[k], found)
+                bar = 0.8 * rho
+        steps += len(states)
+        weights, size = history[-1], min(2 * size, LAST_WINDOW)
+
+
+def _lost(state: State) -> Verdict:
+    reason = f"the error may have grown by exp({state.growth:.3g}), more than float64 bears: take a wider network"
+    if not state.error < math.inf:
+        return Verdict(Outcome.UNDECIDED, reason=reason)
+    return Verdict(Outcome.UNDECIDED, Enclosure.of(state.error), "<=", Enclosure.of(LOST), reason)
+
+
+def _result(
+    descent: SmoothDescent,
+    state: State,
+    verdict: Verdict,
+    steps: int,
+    residual: float,
+    weights: FloatArray,
+    found: Convergence | None = None,
+) -> Trajectory:
+    ahead = found if found and verdict.holds else None
+    moved = state.error * (descent.spectrum(weights)[1] + descent.lipschitz * state.error)
+    return Trajectory(
+        verdict,
+        descent.step_size,
+        steps,
+        state.error,
+        state.growth,
+        (residual + moved) * UP,
+        (state.path + ahead.path.upper) * UP if ahead else math.inf,
+        ahead.decay.lower if ahead else 0.0,
+        weights,
+    )
+
+
+def _estimate(descent: SmoothDescent, weights: FloatArray) -> float:
+    """About the least singular value of the Jacobian, to see when the end theorem is worth a proof."""
+    slope = descent.activation.jet(weights @ descent.X.T).slope
+    gram = (slope.T @ slope) * (descent.X @ descent.X.T) / len(weights)
+    return math.sqrt(max(float(np.linalg.eigvalsh(gram)[0]), 0.0))
+
+
+def _end(descent: SmoothDescent, weights: FloatArray, residual: float, error: float) -> Convergence:
+    """Try the end theorem, in a ball as large as it first seems to need."""
+    sigma, norm = descent.spectrum(weights)
+    lipschitz = descent.lipschitz
+    strength, rho = max(sigma - lipschitz * error, 1e-100), residual + (norm + lipschitz * error) * error
+    root = math.sqrt(max(1.0 - 2 * lipschitz * rho / strength**2, 0.0))
+    radius = (2 * rho / (strength * (1.0 + root)) + error) * (1.0 + 2.0**-10)
+    for _ in range(4):
+        point = Point(
+            Enclosure.between(sigma, max(sigma, norm)),
+            Enclosure.between(0.0, norm),
+            Enclosure.between(0.0, residual),
+            Enclosure.between(0.0, lipschitz),
+            radius,
+        )
+        found = newton_kantorovich.descent(point, descent.step_size, offset=Enclosure.between(0.0, error))
+        if found.verdict.holds or not found.path.upper < math.inf:
+            break
+        radius = (found.path.upper + error) * (1.0 + 2.0**-10)
+    return found
