@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from empirical.datasets import load_data as load_data
-    from empirical.networks import gram_matrix as gram_matrix
     from empirical.results import table as table
     from empirical.searches import least_width as least_width
+    from empirical.tangent_kernels import gram_matrix as gram_matrix
     from empirical.training import train as train
 
 _HOME = {
-    "gram_matrix": "empirical.networks",
+    "gram_matrix": "empirical.tangent_kernels",
     "least_width": "empirical.searches",
     "load_data": "empirical.datasets",
     "table": "empirical.results",

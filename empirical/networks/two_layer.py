@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,7 +61,12 @@ class TwoLayerNetwork:
         return TwoLayerNetwork(in_weights, scale * (activations.T @ error))
 
     def gram(self, X: Tensor, trained: Trained = "first") -> Tensor:
-        """The Gram matrix of :func:`gram_matrix` as a tensor."""
+        """The Gram matrix H = J J^T of the parameter Jacobian on the rows of X, (n, n), exactly symmetric.
+
+        H_ij = (x_i . x_j / m) sum_r a_r^2 1{w_r . x_i >= 0, w_r . x_j >= 0} for the first layer, plus
+        (1/m) sum_r relu(w_r . x_i) relu(w_r . x_j) where both layers are trained (Du et al. 2019, sections 3 and
+        3.3).
+        """
         inner = X @ X.T
         inner = (inner + inner.T) / 2  # a matrix product need not round symmetrically
         gram = torch.zeros_like(inner)
@@ -89,32 +93,3 @@ def initial_network(width: int, dimension: int, seed: int) -> TwoLayerNetwork:
     weights = torch.randn(width, dimension, generator=generator, dtype=torch.float64)
     signs = 2.0 * torch.randint(2, (width,), generator=generator).to(torch.float64) - 1
     return TwoLayerNetwork(weights, signs)
-
-
-def gram_matrix(network: TwoLayerNetwork | np.ndarray, X: np.ndarray, *, trained: Trained = "first") -> np.ndarray:
-    """Compute the Gram matrix H = J J^T of a network's parameter Jacobian by matrix products alone.
-
-    H_ij = (x_i . x_j / m) sum_r a_r^2 1{w_r . x_i >= 0, w_r . x_j >= 0} for the first layer, plus
-    (1/m) sum_r relu(w_r . x_i) relu(w_r . x_j) where both layers are trained (Du et al. 2019, sections 3 and 3.3).
-
-    Args:
-        network: the network, or its first layer (m, d) where all output weights are +-1.
-        X: inputs (n, d).
-        trained: the layers whose parameters are meant.
-
-    Returns:
-        H (n, n), exactly symmetric; an estimate in float64.
-
-    Raises:
-        ValueError: the shapes do not fit.
-    """
-    if not isinstance(network, TwoLayerNetwork):
-        weights = torch.tensor(np.asarray(network), dtype=torch.float64)
-        network = TwoLayerNetwork(weights, torch.ones(len(weights), dtype=torch.float64))
-    inputs = torch.tensor(np.asarray(X), dtype=torch.float64)
-    if inputs.ndim != 2 or network.weights.ndim != 2 or inputs.shape[1] != network.weights.shape[1]:
-        raise ValueError(
-            f"inputs {tuple(inputs.shape)} do not fit neurons {tuple(network.weights.shape)}: "
-            "both are matrices with one column per input coordinate"
-        )
-    return network.gram(inputs, trained).numpy()

@@ -1,0 +1,321 @@
+"""Gram matrices (tangent kernels) of finite networks, by layerwise products in blocks of inputs.
+
+The gradient of f(x_i) with respect to the matrix of a linear layer is sum_s g_is u_is^T, with u_is the layer's input
+at position s (one position in a fully-connected layer, one for each pixel in a convolution) and g_is the gradient
+with respect to its output there. So the layer adds sum_st (g_is . g_jt)(u_is . u_jt) to the Gram matrix J J^T: two
+Gram matrices multiplied entrywise, never the n x P Jacobian J. Where positions are many, forming the layer's own rows
+of J for some channels at a time costs fewer operations, and then that is done.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from empirical.networks.two_layer import Trained, TwoLayerNetwork
+
+_Layer = nn.Linear | nn.Conv1d | nn.Conv2d
+_MIXING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+_TEMPORARY = 2**24
+"""Entries of the largest temporary array beside the layers' inputs and gradients."""
+
+_FALLBACK = "for a small network torch.func.vmap(torch.func.jacrev(...)) gives the Jacobian itself"
+
+
+def gram_matrix(
+    network: nn.Module | TwoLayerNetwork | np.ndarray,
+    X: np.ndarray | Tensor,
+    *,
+    trained: Trained | None = None,
+    dtype: Literal["float32", "float64"] | None = None,
+    device: str | None = None,
+    block: int = 512,
+) -> np.ndarray:
+    """Compute the Gram matrix J J^T of a network's Jacobian with respect to its trained parameters.
+
+    A module's trained parameters are those that require a gradient. They must belong to linear or convolutional
+    layers, which may be called several times or share weights; activations, pooling and skips may be what they like,
+    as long as one input's output depends on no other input. Memory beside the result is that of two blocks of inputs.
+
+    Args:
+        network: a module whose outputs are (n,) or (n, k); a :class:`TwoLayerNetwork`; or the first layer (m, d) of
+            one whose output weights are all +-1.
+        X: inputs (n, ...).
+        trained: ``first`` (the default) or ``both`` layers, of a two-layer network that is not a module.
+        dtype: of the arithmetic; by default the network's own.
+        device: where it happens; by default the network's own.
+        block: inputs taken at a time.
+
+    Returns:
+        (n, n), or (n k, n k) with the k outputs of one input side by side; exactly symmetric; an estimate.
+
+    Raises:
+        ValueError: the network holds trained parameters that are not covered, or mixes inputs; shapes do not fit.
+    """
+    if block < 1:
+        raise ValueError(f"a block holds at least one input, not {block}")
+    if not isinstance(network, nn.Module):
+        return _two_layer(network, X, trained or "first", dtype, device)
+    if trained is not None:
+        raise ValueError("a module says by requires_grad which parameters are trained: leave out trained=")
+    if dtype or device:
+        network = copy.deepcopy(network).to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+    parameter = next(network.parameters())
+    inputs = torch.as_tensor(np.asarray(X) if not isinstance(X, Tensor) else X).to(parameter)
+    _check_mixing(network, inputs)
+    rows = inputs.split(block)
+    gram: Tensor | None = None
+    starts = [0]
+    for i, here in enumerate(rows):
+        factors = _factors(network, here)
+        outputs = factors[0].gradients.shape[1]
+        if gram is None:
+            gram = inputs.new_empty(len(inputs) * outputs, len(inputs) * outputs)
+        starts.append(starts[-1] + len(here) * outputs)
+        own = slice(starts[i], starts[i + 1])
+        corner = _products(factors, factors)
+        gram[own, own] = (corner + corner.T) / 2  # a matrix product need not round symmetrically
+        for j in range(i):
+            there = slice(starts[j], starts[j + 1])
+            gram[own, there] = _products(factors, _factors(network, rows[j]))
+            gram[there, own] = gram[own, there].T
+    assert gram is not None
+    return gram.cpu().numpy()
+
+
+def _two_layer(
+    network: TwoLayerNetwork | np.ndarray, X: np.ndarray | Tensor, trained: Trained, dtype: str | None, device: Any
+) -> np.ndarray:
+    if not isinstance(network, TwoLayerNetwork):
+        weights = torch.tensor(np.asarray(network), dtype=torch.float64)
+        network = TwoLayerNetwork(weights, torch.ones(len(weights), dtype=torch.float64))
+    kind = {"dtype": getattr(torch, dtype or "float64"), "device": device or network.weights.device}
+    inputs = torch.tensor(np.asarray(X)).to(**kind)
+    if inputs.ndim != 2 or network.weights.ndim != 2 or inputs.shape[1] != network.weights.shape[1]:
+        raise ValueError(
+            f"inputs {tuple(inputs.shape)} do not fit neurons {tuple(network.weights.shape)}: "
+            "both are matrices with one column per input coordinate"
+        )
+    moved = TwoLayerNetwork(network.weights.to(**kind), network.signs.to(**kind))
+    return moved.gram(inputs, trained).cpu().numpy()
+
+
+@dataclass
+class _Calls:
+    """What the calls of one weight saw in a forward pass."""
+
+    weight: Tensor
+    layers: list[_Layer] = field(default_factory=list)
+    inputs: list[Tensor] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    edges: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class _Factor:
+    """One weight's part of the Jacobian, in factors.
+
+    Args:
+        inputs: u (n, positions, columns).
+        gradients: g (n, outputs, positions, rows).
+        weight: whether the weight is trained.
+        bias: (positions,) 1 where a trained bias is added, None if there is none.
+    """
+
+    inputs: Tensor
+    gradients: Tensor
+    weight: bool
+    bias: Tensor | None
+
+
+def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
+    with torch.enable_grad(), _recorded(network) as calls:
+        outputs = network(X)
+    if outputs.ndim > 2 or len(outputs) != len(X):
+        raise ValueError(f"the network's outputs must be ({len(X)},) or ({len(X)}, k), not {tuple(outputs.shape)}")
+    outputs = outputs.reshape(len(X), -1)
+    _check_covered(network, calls)
+    found = list(calls.values())
+    edges = [edge for call in found for edge in call.edges]
+    by_output = [
+        torch.autograd.grad(outputs[:, c].sum(), edges, retain_graph=c + 1 < outputs.shape[1], allow_unused=True)
+        for c in range(outputs.shape[1])
+    ]
+    factors, first = [], 0
+    for call in found:
+        inputs = [_positions(layer, u) for layer, u in zip(call.layers, call.inputs, strict=True)]
+        gradients = [
+            torch.stack([_rows_of(layer, of_one[first + k], u) for of_one in by_output], dim=1)
+            for k, (layer, u) in enumerate(zip(call.layers, inputs, strict=True))
+        ]
+        first += len(inputs)
+        biases = [layer.bias is not None and layer.bias.requires_grad for layer in call.layers]
+        marks = [u.new_full(u.shape[1:2], bias) for u, bias in zip(inputs, biases, strict=True)]
+        factors.append(
+            _Factor(
+                inputs=torch.cat(inputs, dim=1) if len(inputs) > 1 else inputs[0],
+                gradients=torch.cat(gradients, dim=2) if len(gradients) > 1 else gradients[0],
+                weight=call.weight.requires_grad,
+                bias=torch.cat(marks) if any(biases) else None,
+            )
+        )
+    return factors
+
+
+@contextmanager
+def _recorded(network: nn.Module) -> Iterator[dict[int, _Calls]]:
+    """Record, by the identity of the weight, every call of a covered layer with trained parameters."""
+    calls: dict[int, _Calls] = {}
+
+    def hook(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        call = calls.setdefault(id(layer.weight), _Calls(layer.weight))
+        call.layers.append(layer)
+        call.inputs.append(inputs[0].detach())
+        call.versions.append(inputs[0]._version)
+        # an edge, not the tensor: an activation that works in place replaces what the tensor stands for
+        call.edges.append(torch.autograd.graph.get_gradient_edge(output))
+
+    handles = [
+        layer.register_forward_hook(hook)
+        for layer in network.modules()
+        if isinstance(layer, _Layer) and any(p.requires_grad for p in layer.parameters())
+    ]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _positions(layer: _Layer, u: Tensor) -> Tensor:
+    """The inputs that a layer's matrix multiplies, (n, positions, columns)."""
+    if isinstance(layer, nn.Linear):
+        return u.reshape(len(u), -1, u.shape[-1])
+    sizes = {
+        name: (row, *getattr(layer, name))
+        if isinstance(layer, nn.Conv1d)
+        else getattr(layer, name)  # one row of pixels
+        for name, row in [("kernel_size", 1), ("dilation", 1), ("padding", 0), ("stride", 1)]
+    }
+    image = u.unsqueeze(2) if isinstance(layer, nn.Conv1d) else u
+    return nn.functional.unfold(image, **sizes).transpose(1, 2)
+
+
+def _rows_of(layer: _Layer, g: Tensor | None, u: Tensor) -> Tensor:
+    """A gradient with respect to a layer's output as (n, positions, rows); none means that it is 0."""
+    if g is None:
+        return u.new_zeros(*u.shape[:2], layer.weight.shape[0])
+    if isinstance(layer, nn.Linear):
+        return g.reshape(len(u), -1, g.shape[-1])
+    return g.flatten(2).transpose(1, 2)
+
+
+def _products(here: list[_Factor], there: list[_Factor]) -> Tensor:
+    """The Gram matrix between two blocks of inputs."""
+    rows, columns = (len(f[0].inputs) * f[0].gradients.shape[1] for f in (here, there))
+    gram = here[0].inputs.new_zeros(rows, columns)
+    for a, b in zip(here, there, strict=True):
+        n, k, positions, size = a.gradients.shape
+        depth = a.inputs.shape[2]
+        if positions**2 * (k * k * size + depth) <= (k + positions / n) * k * size * depth:
+            _add_overlaps(gram, a, b)
+        else:
+            _add_jacobians(gram, a, b)
+    return gram
+
+
+def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
+    """Add sum_st (g_is . g_jt)(u_is . u_jt + b_s b_t), where b marks a bias."""
+    n, k, s, _ = a.gradients.shape
+    other, _, t, _ = b.gradients.shape
+    result = gram.view(n, k, other, k)
+    step = max(1, _TEMPORARY // (k * s * other * k * t))
+    columns, products = b.inputs.reshape(other * t, -1), b.gradients.reshape(other * k * t, -1)
+    for start in range(0, n, step):
+        some = slice(start, start + step)
+        rows = a.inputs[some].reshape(-1, a.inputs.shape[2])
+        overlaps = rows @ columns.T if a.weight else rows.new_zeros(len(rows), len(columns))
+        if a.bias is not None and b.bias is not None:
+            overlaps.view(-1, s, other, t).add_(a.bias[:, None, None] * b.bias)
+        gradients = a.gradients[some].reshape(-1, a.gradients.shape[3]) @ products.T
+        both = gradients.view(-1, k, s, other, k, t).mul_(overlaps.view(-1, 1, s, other, 1, t))
+        result[some] += both.view(-1, k, other, k) if s == t == 1 else both.sum(dim=(2, 5))
+
+
+def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
+    """Add the product of the layer's own Jacobians, some channels at a time."""
+    n, k, _, size = a.gradients.shape
+    step = max(1, _TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
+    if a.bias is not None and b.bias is not None:
+        left, right = (torch.einsum("nksc,s->nkc", f.gradients, f.bias).flatten(0, 1) for f in (a, b))
+        gram += left @ right.T
+    for start in range(0, size if a.weight else 0, step):
+        some = slice(start, start + step)
+        left = _jacobian(a, some)
+        right = left if a is b else _jacobian(b, some)
+        gram.addmm_(left, right.T)
+
+
+def _jacobian(factor: _Factor, rows: slice) -> Tensor:
+    """The Jacobian (n outputs, ...) with respect to some rows of one weight."""
+    g = factor.gradients[..., rows]
+    n, k, positions, some = g.shape
+    g = g.transpose(2, 3).reshape(n, k * some, positions)
+    return torch.bmm(g, factor.inputs).view(n * k, -1)
+
+
+def _check_mixing(network: nn.Module, X: Tensor) -> None:
+    for name, layer in network.named_modules():
+        if layer.training and isinstance(layer, _MIXING):
+            raise ValueError(
+                f"layer {name!r} ({type(layer).__name__}) mixes or drops inputs: call network.eval() first"
+            )
+        padded = isinstance(layer, nn.Conv1d | nn.Conv2d) and (layer.padding_mode != "zeros" or layer.groups > 1)
+        if padded or (isinstance(layer, nn.Conv1d | nn.Conv2d) and isinstance(layer.padding, str)):
+            raise ValueError(
+                f"layer {name!r} ({type(layer).__name__}) has groups, a named padding or a padding other than zeros, "
+                f"which is not covered; {_FALLBACK}"
+            )
+    if len(X) == 0:
+        raise ValueError("there are no inputs")
+    if type(network).__module__.startswith("empirical."):
+        return
+    with torch.no_grad():
+        few = X[:2]
+        together, alone = network(few), torch.cat([network(few[i : i + 1]) for i in range(len(few))])
+    tolerance = 1e4 * torch.finfo(together.dtype).eps * (1 + together.abs().max())
+    if not (together - alone).abs().max() <= tolerance:
+        raise ValueError(
+            f"{type(network).__name__} gives an input another output alone than beside a second one: "
+            "its gradients are no function of one input"
+        )
+
+
+def _check_covered(network: nn.Module, calls: dict[int, _Calls]) -> None:
+    for call in calls.values():
+        if any(u._version != version for u, version in zip(call.inputs, call.versions, strict=True)):
+            raise ValueError(
+                f"the input of a {type(call.layers[0]).__name__} layer is changed in place after it: copy it"
+            )
+    layers = [layer for call in calls.values() for layer in call.layers]
+    for call in calls.values():
+        if len({id(layer.bias) for layer in call.layers if layer.bias is not None}) > 1:
+            raise ValueError(f"two layers share a weight but not their bias, which is not covered; {_FALLBACK}")
+    seen = {id(p) for layer in layers for p in layer.parameters() if p.requires_grad}
+    for name, layer in network.named_modules():
+        for own, parameter in layer.named_parameters(recurse=False):
+            if parameter.requires_grad and id(parameter) not in seen:
+                why = "was not called" if isinstance(layer, _Layer) else "is not covered"
+                raise ValueError(
+                    f"layer {name!r} ({type(layer).__name__}) {why}, but its {own} is trained: "
+                    f"freeze it with requires_grad_(False); {_FALLBACK}"
+                )
+    if not seen:
+        raise ValueError("no parameter of the network requires a gradient, so none is trained")

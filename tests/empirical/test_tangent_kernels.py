@@ -1,0 +1,252 @@
+"""Layerwise Gram matrices against the product of the Jacobian that torch.func gives."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call, jacrev, vmap
+
+from empirical import gram_matrix
+from empirical.networks import allenzhu2019, du2019_deep
+
+
+def jacobian_product(network, X):
+    """J J^T from the n x P Jacobian, rows ordered (input, output)."""
+    trained = {name: p.detach() for name, p in network.named_parameters() if p.requires_grad}
+
+    def outputs(parameters, x):
+        return functional_call(network, parameters, (x[None],))[0]
+
+    pieces = vmap(jacrev(outputs), (None, 0))(trained, X)
+    rows = [pieces[name].reshape(-1, math.prod(p.shape)) for name, p in trained.items()]
+    J = torch.cat(rows, dim=1)
+    return (J @ J.T).numpy()
+
+
+def assert_is_jacobian_product(network, X, **options):
+    expected = jacobian_product(network, X)
+    found = gram_matrix(network, X, **options)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    assert np.array_equal(found, found.T)
+    return found
+
+
+def inputs(*shape, seed=0):
+    X = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return X / X.flatten(1).norm(dim=1).view(-1, *[1] * (len(shape) - 1))
+
+
+FAMILIES = {
+    "fully connected": (du2019_deep.FullyConnected(width=40, depth=3), (11, 7)),
+    "one hidden layer": (du2019_deep.FullyConnected(width=40, depth=1, activation="tanh"), (11, 7)),
+    "relu": (du2019_deep.FullyConnected(width=40, depth=3, activation="relu"), (11, 7)),
+    "residual": (du2019_deep.ResNet(width=40, depth=4), (11, 7)),
+    "convolutional residual": (du2019_deep.ConvResNet(width=6, depth=3, pixels=9), (11, 2, 9)),
+    "few pixels": (du2019_deep.ConvResNet(width=30, depth=3, pixels=3), (11, 2, 3)),
+    "Allen-Zhu": (allenzhu2019.FullyConnected(width=30, depth=3, outputs=3), (11, 7)),
+    "Allen-Zhu residual": (allenzhu2019.ResNet(width=30, depth=3, outputs=2), (11, 7)),
+    "Allen-Zhu convolutional": (allenzhu2019.ConvNet(width=5, depth=2, outputs=3, pixels=8), (11, 2, 8)),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("block", [512, 4])
+def test_families(name, block):
+    family, shape = FAMILIES[name]
+    assert_is_jacobian_product(family.draw(shape[1], seed=3), inputs(*shape), block=block)
+
+
+class Residual(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, h):
+        return h + 0.5 * self.inner(h)
+
+
+def user_module():
+    return nn.Sequential(
+        nn.Linear(7, 12),
+        nn.GELU(),
+        Residual(nn.Sequential(nn.Linear(12, 9, bias=False), nn.Softplus(), nn.Linear(9, 12))),
+        nn.Tanh(),
+        nn.Linear(12, 2),
+    ).double()
+
+
+def convolutional_module():
+    return nn.Sequential(
+        nn.Conv2d(2, 8, 3, padding=1),
+        nn.Tanh(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 5, (3, 2), stride=(2, 1), dilation=(1, 2), padding=(1, 2), bias=False),
+        nn.SiLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 3),
+    ).double()
+
+
+def test_user_modules():
+    torch.manual_seed(0)
+    assert_is_jacobian_product(user_module(), inputs(10, 7), block=3)
+    assert_is_jacobian_product(convolutional_module(), inputs(6, 2, 6, 6), block=4)
+    one = nn.Sequential(nn.Conv1d(3, 4, 3, padding=1, stride=2), nn.Sigmoid(), nn.Flatten(), nn.Linear(12, 1)).double()
+    assert_is_jacobian_product(one, inputs(5, 3, 6))
+
+
+def test_both_ways_through_a_convolution_are_the_same():
+    """Whatever is cheaper here, overlaps and the layer's own Jacobian give one matrix."""
+    from empirical.tangent_kernels import _add_jacobians, _add_overlaps, _factors
+
+    torch.manual_seed(0)
+    network = convolutional_module()
+    for factor in _factors(network, inputs(4, 2, 6, 6)):
+        by_overlaps, by_jacobians = torch.zeros(12, 12, dtype=torch.float64), torch.zeros(12, 12, dtype=torch.float64)
+        _add_overlaps(by_overlaps, factor, factor)
+        _add_jacobians(by_jacobians, factor, factor)
+        torch.testing.assert_close(by_overlaps, by_jacobians, rtol=0, atol=1e-13)
+
+
+def test_shared_weights_and_repeated_calls_count_together():
+    torch.manual_seed(0)
+    layer = nn.Linear(6, 6)
+    twin = nn.Linear(6, 6, bias=False)
+    network = nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh(), twin, nn.Sigmoid(), nn.Linear(6, 1)).double()
+    twin.weight = layer.weight
+    rows = []
+    for x in inputs(8, 6):  # sample by sample: functional_call replaces a repeated layer's weights but once
+        gradients = torch.autograd.grad(network(x[None])[0, 0], list(network.parameters()))
+        rows.append(torch.cat([g.flatten() for g in gradients]))
+    J = torch.stack(rows)
+    np.testing.assert_allclose(gram_matrix(network, inputs(8, 6)), (J @ J.T).numpy(), rtol=1e-12)
+
+
+def test_a_bias_shared_without_its_weight_and_the_reverse():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6)).double()
+    network[2].weight = network[0].weight
+    with pytest.raises(ValueError, match="share a weight but not their bias"):
+        gram_matrix(network, inputs(8, 6))
+
+
+def test_frozen_parameters_are_left_out():
+    torch.manual_seed(0)
+    network = user_module()
+    network[0].weight.requires_grad_(False)
+    network[4].requires_grad_(False)
+    assert_is_jacobian_product(network, inputs(10, 7))
+
+
+def test_an_activation_in_place_changes_nothing():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(7, 20), nn.LeakyReLU(0.2), nn.Linear(20, 9), nn.ReLU(), nn.Linear(9, 1)).double()
+    expected = gram_matrix(network, inputs(10, 7))
+    network[1].inplace = network[3].inplace = True
+    assert np.array_equal(gram_matrix(network, inputs(10, 7)), expected)
+
+
+def test_a_neuron_on_its_kink_counts_as_active():
+    network = du2019_deep.FullyConnected(width=5, depth=1, activation="relu").draw(2, seed=0)
+    with torch.no_grad():
+        network.hidden[0].weight.zero_()
+    X = np.array([[1.0, 0.0], [0.6, 0.8]])
+    squares = float(network.output.weight.detach().square().sum())
+    expected = network.scale**2 * squares * (X @ X.T)
+    np.testing.assert_allclose(gram_matrix(network, X), expected, rtol=1e-14)
+
+
+def test_single_precision_and_the_network_itself_stay_as_they_are():
+    network = du2019_deep.ResNet(width=40, depth=4).draw(7, seed=3)
+    before = [p.clone() for p in network.parameters()]
+    single = gram_matrix(network, inputs(11, 7), dtype="float32")
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, gram_matrix(network, inputs(11, 7)), rtol=1e-4)
+    for parameter, old in zip(network.parameters(), before, strict=True):
+        assert parameter.grad is None and torch.equal(parameter, old) and not parameter._backward_hooks
+    assert not any(layer._forward_hooks for layer in network.modules())
+
+
+class Bare(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(7, 3, dtype=torch.float64)
+        self.scale = nn.Parameter(torch.ones(3, dtype=torch.float64))
+
+    def forward(self, X):
+        return self.scale * self.layer(X)
+
+
+class Mixing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(7, 3, dtype=torch.float64)
+
+    def forward(self, X):
+        return self.layer(X) - self.layer(X).mean(dim=0)
+
+
+class Bypassed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(7, 3, dtype=torch.float64)
+
+    def forward(self, X):
+        return nn.functional.linear(X, self.layer.weight)
+
+
+class Overwriting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = (nn.Linear(7, 7, dtype=torch.float64) for _ in range(2))
+
+    def forward(self, X):
+        h = self.first(X)
+        out = self.last(h)
+        h.detach().mul_(2)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Bare(), r"layer '' \(Bare\) is not covered, but its scale is trained.*torch.func"),
+        (
+            nn.Sequential(nn.Linear(7, 4), nn.LayerNorm(4), nn.Linear(4, 1)).double(),
+            r"'1' \(LayerNorm\) is not",
+        ),
+        (nn.Sequential(nn.Linear(7, 4), nn.Dropout(0.5), nn.Linear(4, 1)).double(), r"Dropout.*network.eval\(\)"),
+        (nn.Sequential(nn.Linear(7, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).double(), r"BatchNorm1d.*network.eval\(\)"),
+        (Mixing(), "another output alone"),
+        (Bypassed(), r"'layer' \(Linear\) was not called, but its weight is trained"),
+        (Overwriting(), "changed in place"),
+        (nn.Sequential(nn.Linear(7, 4).requires_grad_(False)).double(), "none is trained"),
+        (nn.Sequential(nn.Linear(7, 4), nn.Unflatten(1, (2, 2))).double(), "outputs must be"),
+    ],
+)
+def test_what_is_not_covered_is_refused_by_name(network, message):
+    with pytest.raises(ValueError, match=message):
+        gram_matrix(network, inputs(5, 7))
+
+
+def test_a_convolution_with_groups_is_refused():
+    network = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.Flatten()).double()
+    with pytest.raises(ValueError, match=r"'0' \(Conv2d\) has groups"):
+        gram_matrix(network, inputs(5, 2, 3, 3))
+
+
+def test_the_mean_of_wide_networks_is_the_limit():
+    """Over 40 seeds the Gram matrix of all layers averages to the certified one of infinite width (bias O(1/m))."""
+    from bounds.activations import TANH
+    from bounds.gram import fully_connected
+
+    X = inputs(6, 5).numpy()
+    limit = fully_connected(X, depth=2, activation=TANH, trained="all").midpoint
+    family = du2019_deep.FullyConnected(width=500, depth=2, activation="tanh")
+    draws = np.array([gram_matrix(family.draw(5, seed), X) for seed in range(40)])
+    deviation = np.abs(draws.mean(axis=0) - limit).max()
+    assert deviation <= 5 * draws.std(axis=0).max() / math.sqrt(40)
+    assert draws.std(axis=0).max() <= 0.1 * np.abs(limit).max()
