@@ -81,7 +81,7 @@ def gram_matrix(
         starts.append(starts[-1] + len(here) * outputs)
         own = slice(starts[i], starts[i + 1])
         corner = _products(factors, factors)
-        gram[own, own] = (corner + corner.T) / 2  # a matrix product need not round symmetrically
+        gram[own, own] = corner.tril() + corner.tril(-1).T
         for j in range(i):
             there = slice(starts[j], starts[j + 1])
             gram[own, there] = _products(factors, _factors(network, rows[j]))
@@ -141,6 +141,7 @@ def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
     if outputs.ndim > 2 or len(outputs) != len(X):
         raise ValueError(f"the network's outputs must be ({len(X)},) or ({len(X)}, k), not {tuple(outputs.shape)}")
     outputs = outputs.reshape(len(X), -1)
+    _check_alone(network, X[:1], outputs[0].detach())
     _check_covered(network, calls)
     found = list(calls.values())
     edges = [edge for call in found for edge in call.edges]
@@ -152,7 +153,7 @@ def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
     for call in found:
         inputs = [_positions(layer, u) for layer, u in zip(call.layers, call.inputs, strict=True)]
         gradients = [
-            torch.stack([_rows_of(layer, of_one[first + k], u) for of_one in by_output], dim=1)
+            _stacked([_rows_of(layer, of_one[first + k], u) for of_one in by_output])
             for k, (layer, u) in enumerate(zip(call.layers, inputs, strict=True))
         ]
         first += len(inputs)
@@ -160,8 +161,8 @@ def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
         marks = [u.new_full(u.shape[1:2], bias) for u, bias in zip(inputs, biases, strict=True)]
         factors.append(
             _Factor(
-                inputs=torch.cat(inputs, dim=1) if len(inputs) > 1 else inputs[0],
-                gradients=torch.cat(gradients, dim=2) if len(gradients) > 1 else gradients[0],
+                inputs=inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1),
+                gradients=gradients[0] if len(gradients) == 1 else torch.cat(gradients, dim=2),
                 weight=call.weight.requires_grad,
                 bias=torch.cat(marks) if any(biases) else None,
             )
@@ -198,14 +199,24 @@ def _positions(layer: _Layer, u: Tensor) -> Tensor:
     """The inputs that a layer's matrix multiplies, (n, positions, columns)."""
     if isinstance(layer, nn.Linear):
         return u.reshape(len(u), -1, u.shape[-1])
-    sizes = {
-        name: (row, *getattr(layer, name))
-        if isinstance(layer, nn.Conv1d)
-        else getattr(layer, name)  # one row of pixels
+    kernel, dilation, padding, stride = (
+        (row, *getattr(layer, name)) if isinstance(layer, nn.Conv1d) else getattr(layer, name)
         for name, row in [("kernel_size", 1), ("dilation", 1), ("padding", 0), ("stride", 1)]
-    }
-    image = u.unsqueeze(2) if isinstance(layer, nn.Conv1d) else u
-    return nn.functional.unfold(image, **sizes).transpose(1, 2)
+    )
+    image = u.unsqueeze(2) if isinstance(layer, nn.Conv1d) else u  # a signal is an image of one row
+    around = (0, 0, padding[1], padding[1], padding[0], padding[0])
+    image = nn.functional.pad(
+        image.permute(0, 2, 3, 1), around
+    ).contiguous()  # channels side by side: fewer, longer runs
+    n, *pixels, channels = image.shape
+    reach = [size - d * (k - 1) - 1 for size, d, k in zip(pixels, dilation, kernel, strict=True)]
+    places = [r // s + 1 for r, s in zip(reach, stride, strict=True)]
+    steps = image.stride()
+    windows = image.as_strided(
+        (n, *places, *kernel, channels),
+        (steps[0], *(stride[a] * steps[a + 1] for a in (0, 1)), *(dilation[a] * steps[a + 1] for a in (0, 1)), 1),
+    )
+    return windows.reshape(n, places[0] * places[1], -1)
 
 
 def _rows_of(layer: _Layer, g: Tensor | None, u: Tensor) -> Tensor:
@@ -217,8 +228,13 @@ def _rows_of(layer: _Layer, g: Tensor | None, u: Tensor) -> Tensor:
     return g.flatten(2).transpose(1, 2)
 
 
+def _stacked(by_output: list[Tensor]) -> Tensor:
+    """Gradients (n, positions, rows) of each output as one tensor (n, outputs, positions, rows)."""
+    return by_output[0].unsqueeze(1) if len(by_output) == 1 else torch.stack(by_output, dim=1)
+
+
 def _products(here: list[_Factor], there: list[_Factor]) -> Tensor:
-    """The Gram matrix between two blocks of inputs."""
+    """The Gram matrix between two blocks of inputs; of a block with itself only what is on and below the diagonal."""
     rows, columns = (len(f[0].inputs) * f[0].gradients.shape[1] for f in (here, there))
     gram = here[0].inputs.new_zeros(rows, columns)
     for a, b in zip(here, there, strict=True):
@@ -236,31 +252,40 @@ def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
     n, k, s, _ = a.gradients.shape
     other, _, t, _ = b.gradients.shape
     result = gram.view(n, k, other, k)
-    step = max(1, _TEMPORARY // (k * s * other * k * t))
-    columns, products = b.inputs.reshape(other * t, -1), b.gradients.reshape(other * k * t, -1)
+    step = min(_strip(n, a is b), max(1, _TEMPORARY // (k * s * other * k * t)))
     for start in range(0, n, step):
         some = slice(start, start + step)
-        rows = a.inputs[some].reshape(-1, a.inputs.shape[2])
+        seen = slice(0, min(start + step, n) if a is b else other)
+        rows, columns = a.inputs[some].flatten(0, 1), b.inputs[seen].flatten(0, 1)
         overlaps = rows @ columns.T if a.weight else rows.new_zeros(len(rows), len(columns))
         if a.bias is not None and b.bias is not None:
-            overlaps.view(-1, s, other, t).add_(a.bias[:, None, None] * b.bias)
-        gradients = a.gradients[some].reshape(-1, a.gradients.shape[3]) @ products.T
-        both = gradients.view(-1, k, s, other, k, t).mul_(overlaps.view(-1, 1, s, other, 1, t))
-        result[some] += both.view(-1, k, other, k) if s == t == 1 else both.sum(dim=(2, 5))
+            overlaps.view(-1, s, len(columns) // t, t).add_(a.bias[:, None, None] * b.bias)
+        both = a.gradients[some].flatten(0, 2) @ b.gradients[seen].flatten(0, 2).T
+        both = both.view(-1, k, s, seen.stop, k, t).mul_(overlaps.view(-1, 1, s, seen.stop, 1, t))
+        result[some, :, seen] += both.view(-1, k, seen.stop, k) if s == t == 1 else both.sum(dim=(2, 5))
 
 
 def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
     """Add the product of the layer's own Jacobians, some channels at a time."""
     n, k, _, size = a.gradients.shape
-    step = max(1, _TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
     if a.bias is not None and b.bias is not None:
         left, right = (torch.einsum("nksc,s->nkc", f.gradients, f.bias).flatten(0, 1) for f in (a, b))
         gram += left @ right.T
-    for start in range(0, size if a.weight else 0, step):
-        some = slice(start, start + step)
-        left = _jacobian(a, some)
-        right = left if a is b else _jacobian(b, some)
-        gram.addmm_(left, right.T)
+    step = max(1, _TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
+    strip = _strip(n * k, a is b)
+    for channel in range(0, size if a.weight else 0, step):
+        channels = slice(channel, channel + step)
+        left = _jacobian(a, channels)
+        right = left if a is b else _jacobian(b, channels)
+        for start in range(0, n * k, strip):
+            some = slice(start, start + strip)
+            seen = slice(0, start + strip if a is b else len(right))
+            gram[some, seen].addmm_(left[some], right[seen].T)
+
+
+def _strip(rows: int, symmetric: bool) -> int:
+    """Rows of a product taken at a time: of a symmetric one a quarter, so that 3/8 of it need not be computed."""
+    return max(32, -(-rows // 4)) if symmetric else rows
 
 
 def _jacobian(factor: _Factor, rows: slice) -> Tensor:
@@ -285,16 +310,19 @@ def _check_mixing(network: nn.Module, X: Tensor) -> None:
             )
     if len(X) == 0:
         raise ValueError("there are no inputs")
+
+
+def _check_alone(network: nn.Module, first: Tensor, beside_others: Tensor) -> None:
+    """Check that the first input's output does not depend on the others, in modules that are not the package's own."""
     if type(network).__module__.startswith("empirical."):
         return
     with torch.no_grad():
-        few = X[:2]
-        together, alone = network(few), torch.cat([network(few[i : i + 1]) for i in range(len(few))])
-    tolerance = 1e4 * torch.finfo(together.dtype).eps * (1 + together.abs().max())
-    if not (together - alone).abs().max() <= tolerance:
+        alone = network(first).reshape(-1)
+    tolerance = 1e4 * torch.finfo(alone.dtype).eps * (1 + alone.abs().max())
+    if not (beside_others - alone).abs().max() <= tolerance:
         raise ValueError(
-            f"{type(network).__name__} gives an input another output alone than beside a second one: "
-            "its gradients are no function of one input"
+            f"{type(network).__name__} gives an input another output alone than beside others: "
+            "its gradient is no function of one input"
         )
 
 
