@@ -205,9 +205,7 @@ def _positions(layer: _Layer, u: Tensor) -> Tensor:
     )
     image = u.unsqueeze(2) if isinstance(layer, nn.Conv1d) else u  # a signal is an image of one row
     around = (0, 0, padding[1], padding[1], padding[0], padding[0])
-    image = nn.functional.pad(
-        image.permute(0, 2, 3, 1), around
-    ).contiguous()  # channels side by side: fewer, longer runs
+    image = nn.functional.pad(image.permute(0, 2, 3, 1), around).contiguous()  # a pixel's channels side by side
     n, *pixels, channels = image.shape
     reach = [size - d * (k - 1) - 1 for size, d, k in zip(pixels, dilation, kernel, strict=True)]
     places = [r // s + 1 for r, s in zip(reach, stride, strict=True)]
