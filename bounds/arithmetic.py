@@ -177,7 +177,7 @@ class Verdict:
         return f"{self.outcome}{sides}{reason}"
 
 
-class Refusal(ValueError):
+class NoNumber(ValueError):
     """There is no number to give, for a reason that its message says: nothing is wrong with the input."""
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bounds import gram
 from bounds import quantities as q
 from bounds.activations import RELU, SOFTPLUS, Activation
-from bounds.arithmetic import PRECISION, Enclosure, Exact, Refusal
+from bounds.arithmetic import PRECISION, Enclosure, Exact, NoNumber
 from bounds.gram import Gram
 
 Floats = NDArray[np.float64]
@@ -178,7 +178,7 @@ class ConvResNet(ResNet):
         if d % self.channels:
             raise ValueError(f"rows of {d} numbers hold no {self.channels} channels of equal size: name another number")
         if n * d // self.channels > _MOST_PIXELS:
-            raise Refusal(
+            raise NoNumber(
                 f"{n} images of {d // self.channels} pixels are too many for the convolutional Gram matrix, whose cost "
                 f"grows as their product squared: keep it within {_MOST_PIXELS}"
             )

@@ -1,7 +1,12 @@
 """Sphinx configuration: pages in Markdown, notes executed, the API from the docstrings."""
 
 import re
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from catalogue import write_pages  # noqa: E402
 
 project = "zeroloss"
 author = "The zeroloss authors"
@@ -16,6 +21,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinxcontrib.bibtex",
 ]
+suppress_warnings = ["ref.python"]  # two modules may use one name, and annotations do not say which is meant
 exclude_patterns = ["_build", "api/*/modules.rst"]
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -53,4 +59,5 @@ def keep_as_written(app, what, name, obj, options, lines):
 
 
 def setup(app):
+    app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", keep_as_written, priority=400)  # before napoleon reads them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -32,6 +32,36 @@ def _render(**parts: Any) -> str:
 def paper_markdown(paper: Paper) -> str:
     """A paper with every statement in every edition, as a page of the documentation (MyST Markdown)."""
     return "\n".join(_paper(paper)) + "\n"
+
+
+def list_markdown(record: TheoremList, pages: Sequence[str]) -> str:
+    """The table of all theorems, as a page of the documentation over the pages of the papers."""
+    rows = (
+        " | ".join(
+            (
+                f"| `{row.identifier}`",
+                f"{_words(row.setting)}; {row.dynamics}",
+                f"${row.width_latex}$" if row.width_latex else "",
+                ", ".join(row.explicit) or "none",
+                row.concludes,
+                f"{row.mark} |",
+            )
+        )
+        for row in record.theorems
+    )
+    return "\n".join(
+        (
+            "# Theorems\n",
+            "Width, conclusion and mark are those of the first edition. In an explicit edition all constants are "
+            "numbers. Kinds of conclusion are not ranked against each other.\n",
+            "| theorem | setting and dynamics | width | explicit editions | concludes | mark |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "\n```{toctree}\n:maxdepth: 1\n",
+            *pages,
+            "```\n",
+        )
+    )
 
 
 def _paper(paper: Paper) -> Iterator[str]:

@@ -10,7 +10,7 @@ import sympy
 import torch
 
 from bounds import quantities as q
-from bounds.arithmetic import Enclosure, Outcome, Refusal, compare, evaluate
+from bounds.arithmetic import Enclosure, NoNumber, Outcome, compare, evaluate
 from bounds.certificates.flip_count import FlipCount, flip_count
 from bounds.problem import Problem
 from bounds.rendering import latex
@@ -73,7 +73,7 @@ def edition_row(problem: Problem, statement: Statement, edition: Edition, refere
 def _asked(problem: Problem, statement: Statement, edition: Edition, symbol: sympy.Symbol) -> Number | None:
     try:
         return Number.enclosed(statement.limit(symbol, problem, edition.name))
-    except Refusal:
+    except NoNumber:
         return None
 
 

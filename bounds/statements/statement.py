@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import sympy
 
 from bounds import quantities as q
-from bounds.arithmetic import Enclosure, Exact, Refusal, evaluate
+from bounds.arithmetic import Enclosure, Exact, NoNumber, evaluate
 from bounds.implicit import least_solution
 from bounds.settings import Setting, TwoLayer
 from bounds.statements.clauses import POSITIVE
@@ -112,7 +112,7 @@ class Statement:
 
         Raises:
             ValueError: no such edition, another setting than it speaks of, a number of unknown name or impossible sign.
-            Refusal: a ValueError where the edition asks for no width or leaves it unspecified, a quantity was not
+            NoNumber: a ValueError where the edition asks for no width or leaves it unspecified, a quantity was not
                 given, or the least eigenvalue is not certified positive.
         """
         return self.limit(
@@ -149,19 +149,19 @@ class Statement:
         chosen, what = self.edition(edition), f"{self.name} ({edition})"
         expression = chosen.limit(symbol)
         if expression is None:
-            raise Refusal(f"{what} sets no bound on {q.MEANING[symbol]}")
+            raise NoNumber(f"{what} sets no bound on {q.MEANING[symbol]}")
         if open_ended := unspecified(expression):
-            raise Refusal(f"{what} gives no number: the paper does not specify {', '.join(map(str, open_ended))}")
+            raise NoNumber(f"{what} gives no number: the paper does not specify {', '.join(map(str, open_ended))}")
         setting = self._setting(setting)
         values = chosen.values(problem, setting, initial_residual=initial_residual, shares=shares, given=given)
         rests_on_it = q.lambda_0 in expression.free_symbols or POSITIVE in chosen.assumes
         if rests_on_it and q.lambda_0 in values and not values[q.lambda_0].ball > 0:
             degenerate = problem.degeneracy if setting == TwoLayer() or setting == TwoLayer("both") else None
             why = degenerate or f"the least eigenvalue is not certified positive, it lies in {values[q.lambda_0]}"
-            raise Refusal(f"{self.name} says nothing here: {why}")
+            raise NoNumber(f"{self.name} says nothing here: {why}")
         if absent := [s for s in missing(expression, values) if s != symbol]:
             names = ", ".join(f"{s} ({q.MEANING[s]})" for s in absent)
-            raise Refusal(f"{what} needs numbers that were not given: {names}")
+            raise NoNumber(f"{what} needs numbers that were not given: {names}")
         if symbol in expression.free_symbols:
             return least_solution(expression, symbol, values)
         return evaluate(expression, values)

@@ -138,7 +138,7 @@ def demand(
         setting: another member of the theorem's class of networks.
     """
     from bounds import quantities as q
-    from bounds.arithmetic import Refusal
+    from bounds.arithmetic import NoNumber
     from reports.commands.records import Demand
     from reports.schema import ConditionRow, Number
 
@@ -158,8 +158,8 @@ def demand(
                     setting=setting,
                 )
             )
-        except Refusal as refusal:
-            notes.append(str(refusal))
+        except NoNumber as reason:
+            notes.append(str(reason))
             return None
 
     try:
@@ -172,8 +172,8 @@ def demand(
             given=given,
             setting=setting,
         )
-    except Refusal as refusal:
-        notes.append(str(refusal))
+    except NoNumber as reason:
+        notes.append(str(reason))
         evaluation = None
     asked = limit(q.m), limit(q.eta)
     if evaluation is not None and evaluation.note and problem.degeneracy is None:

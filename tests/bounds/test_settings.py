@@ -12,7 +12,7 @@ import sympy
 from bounds import Problem, gram
 from bounds import quantities as q
 from bounds.activations import SOFTPLUS, TANH
-from bounds.arithmetic import Enclosure, Refusal, compare
+from bounds.arithmetic import Enclosure, NoNumber, compare
 from bounds.settings import SYSTEM, ConvResNet, Family, FullyConnected, ResNet, Setting, TwoLayer
 from bounds.statements import Condition, Edition, Event, Mark, Statement, hypothesis
 
@@ -63,7 +63,7 @@ def test_images_lie_channel_by_channel() -> None:
     assert (ConvResNet(2, channels=3).gram(images).midpoint == same.midpoint).all()
     with pytest.raises(ValueError, match="no 5 channels"):
         ConvResNet(2, channels=5).gram(images)
-    with pytest.raises(Refusal, match="too many"):
+    with pytest.raises(NoNumber, match="too many"):
         ConvResNet(2).gram(np.ones((30, 100)))
 
 
@@ -85,7 +85,7 @@ def test_a_system_has_no_matrix_until_a_number_is_given() -> None:
     assert PROBLEM.least_eigenvalue_of(SYSTEM) is None
     with pytest.raises(ValueError, match="no infinite-width matrix"):
         PROBLEM.gram(SYSTEM)
-    with pytest.raises(Refusal, match="least eigenvalue of the infinite-width Gram matrix"):
+    with pytest.raises(NoNumber, match="least eigenvalue of the infinite-width Gram matrix"):
         made_up.width(PROBLEM)
     assert "not given" in str(made_up.check(PROBLEM, width=9))
     assert made_up.width(PROBLEM, given={"lambda_0": 0.5}).contains(4)
@@ -128,7 +128,7 @@ def test_a_measured_quantity_spends_no_share_of_delta() -> None:
 def test_what_a_paper_leaves_open_is_refused_and_never_holds() -> None:
     open_ended = q.unspecified("poly", q.n, q.depth, 1 / q.delta)
     made_up = statement(SYSTEM, Condition("width", sympy.Ge(q.m, open_ended)))
-    with pytest.raises(Refusal, match=r"does not specify poly\(n, H, 1/delta\)"):
+    with pytest.raises(NoNumber, match=r"does not specify poly\(n, H, 1/delta\)"):
         made_up.width(PROBLEM)
     assert made_up.check(PROBLEM, width=10**9).verdict.undecided
     assert made_up.editions[0].hidden_constants == (open_ended,)
