@@ -14,3 +14,4 @@ from bounds.gram.sphere import sphere_eigenspaces as sphere_eigenspaces
 from bounds.gram.sphere import sphere_trace_beyond as sphere_trace_beyond
 from bounds.gram.two_layers import linear as linear
 from bounds.gram.two_layers import two_layer as two_layer
+from bounds.gram.two_layers import two_layer_between as two_layer_between

@@ -27,6 +27,7 @@ from bounds.gram.arc_cosine import FAR, shared_half_space
 from bounds.gram.balls import PRECISION, inner_products, marginals, second_moments
 from bounds.gram.inner_products import ExactPair, ExactRows, Products, ScaledRows
 from bounds.gram.matrix import UNIT_ROUNDOFF, Array, Gram, checked_rows, nearest_float
+from bounds.linalg.intervals import blocks
 from bounds.progress import Stage
 
 BLOCK = 192
@@ -119,6 +120,39 @@ def two_layer(X: Array, *, trained: str = "first", activation: Activation = RELU
     return (parts[0] if len(parts) == 1 else parts[0] + parts[1]).gram(of)
 
 
+def two_layer_between(X: Array, Z: Array, *, trained: str = "first", normalised: bool = False) -> tuple[Array, Array]:
+    """Enclose the entries of the ReLU matrix of :func:`two_layer` between the rows of two sets of inputs.
+
+    Args:
+        X: (n, d) float64 inputs, used as stored.
+        Z: (m, d) float64 inputs, used as stored; a row may be one of X.
+        trained: ``first``, ``last`` or ``both`` layers.
+        normalised: divide every row by its exact norm, in real arithmetic.
+
+    Returns:
+        Midpoints and radii (n, m): a block of the matrix of all rows together.
+
+    Raises:
+        ValueError: as :func:`two_layer`.
+    """
+    if trained not in _RELU:
+        raise ValueError(f"unknown trained={trained!r}: use one of {', '.join(map(repr, _RELU))}")
+    n, kernel = len(checked_rows(X)), _RELU[trained]
+    both = np.vstack([X, checked_rows(Z)])
+    scaled, exact = ScaledRows(both), ExactRows(both)
+    midpoint, radius = np.empty((n, len(Z))), np.empty((n, len(Z)))
+    for rows in blocks(n, BLOCK):
+        for columns in blocks(len(Z), BLOCK):
+            there = slice(n + columns.start, n + columns.stop)
+            midpoint[rows, columns], radius[rows, columns], close = _entries(scaled, kernel, normalised, rows, there)
+            with flint.ctx.workprec(PAIR_PRECISION):
+                for i, j in close:
+                    midpoint[i, j - n], radius[i, j - n] = _exact_entry(exact, kernel, normalised, i, j)
+    if not (np.isfinite(midpoint).all() and np.isfinite(radius).all()):
+        raise ValueError("an entry of the Gram matrix exceeds float64: multiply the data by a smaller factor")
+    return midpoint, radius
+
+
 def _assemble(X: Array, kernel: _Kernel, of: str, normalised: bool) -> Gram:
     """Fill the lower triangle by blocks, mirror it, and redo the nearly parallel pairs exactly."""
     n = len(X)
@@ -126,38 +160,48 @@ def _assemble(X: Array, kernel: _Kernel, of: str, normalised: bool) -> Gram:
     midpoint, radius = np.empty((n, n)), np.empty((n, n))
     far: list[tuple[int, int]] = []
     stage = Stage("Gram matrix", n**2)
-    for start in range(0, n, BLOCK):
-        rows = slice(start, min(start + BLOCK, n))
-        for left in range(0, rows.stop, BLOCK):
-            columns = slice(left, min(left + BLOCK, n))
-            products = scaled.products(rows, columns)
-            block = _block(products, scaled.slack, normalised)
-            values, radii = kernel.block(block)
-            if rows == columns:
-                np.fill_diagonal(values, kernel.diagonal * block.inner.diagonal())
-                np.fill_diagonal(radii, kernel.diagonal * block.inner_error.diagonal())
-                if normalised:
-                    np.fill_diagonal(values, kernel.diagonal)
-                    np.fill_diagonal(radii, 0.0)
-            if not normalised:
-                values, radii = _unscale(values, radii, scaled.exponent[rows, None] + scaled.exponent[columns])
+    for rows in blocks(n, BLOCK):
+        for columns in blocks(rows.stop, BLOCK):
+            values, radii, close = _entries(scaled, kernel, normalised, rows, columns)
             if rows == columns:
                 values, radii = _mirrored(values), _mirrored(radii)
             midpoint[rows, columns], radius[rows, columns] = values, radii
             midpoint[columns, rows], radius[columns, rows] = values.T, radii.T
-            if np.abs(products.cosine).max() > FAR:
-                close = np.argwhere(np.abs(products.cosine) > FAR) + (start, left)
-                far += [(i, j) for i, j in close.tolist() if i > j]
+            far += [(i, j) for i, j in close if i > j]
         stage.reached(rows.stop**2)
     stage = Stage("nearly parallel pairs", len(far))
     with flint.ctx.workprec(PAIR_PRECISION):
         for done, (i, j) in enumerate(far, 1):
-            pair = exact.pair(i, j)
-            inner, norms = (pair.cosine, arb(1)) if normalised else (pair.inner, pair.norms)
-            midpoint[i, j], radius[i, j] = nearest_float(kernel.pair(inner, norms, pair))
+            midpoint[i, j], radius[i, j] = _exact_entry(exact, kernel, normalised, i, j)
             midpoint[j, i], radius[j, i] = midpoint[i, j], radius[i, j]
             stage.reached(done)
     return Gram(midpoint, radius, of)
+
+
+def _entries(
+    scaled: ScaledRows, kernel: _Kernel, normalised: bool, rows: slice, columns: slice
+) -> tuple[Array, Array, list[tuple[int, int]]]:
+    """Values and radii for a block of pairs of rows, and the pairs that are too nearly parallel for them."""
+    products = scaled.products(rows, columns)
+    block = _block(products, scaled.slack, normalised)
+    values, radii = kernel.block(block)
+    if rows == columns:
+        np.fill_diagonal(values, kernel.diagonal * block.inner.diagonal())
+        np.fill_diagonal(radii, kernel.diagonal * block.inner_error.diagonal())
+        if normalised:
+            np.fill_diagonal(values, kernel.diagonal)
+            np.fill_diagonal(radii, 0.0)
+    if not normalised:
+        values, radii = _unscale(values, radii, scaled.exponent[rows, None] + scaled.exponent[columns])
+    close = np.argwhere(np.abs(products.cosine) > FAR) if np.abs(products.cosine).max() > FAR else np.empty((0, 2), int)
+    return values, radii, [(i + rows.start, j + columns.start) for i, j in close.tolist()]
+
+
+def _exact_entry(exact: ExactRows, kernel: _Kernel, normalised: bool, i: int, j: int) -> tuple[float, float]:
+    """The entry of two rows, from their exact inner products."""
+    pair = exact.pair(i, j)
+    inner, norms = (pair.cosine, arb(1)) if normalised else (pair.inner, pair.norms)
+    return nearest_float(kernel.pair(inner, norms, pair))
 
 
 def _block(products: Products, slack: float, normalised: bool) -> _Block:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb
 
-from bounds.linalg.cholesky import Factor, Proposer, factorise, roundings
+from bounds.linalg.cholesky import Proposer, factorise, roundings
 from bounds.linalg.intervals import IntervalMatrix
 from bounds.linalg.lehmann import Ends, lehmann
-from bounds.linalg.ritz import RitzPairs, Separation, lanczos
+from bounds.linalg.ritz import Operator, RitzPairs, Separation, lanczos
 from bounds.linalg.rounding import UNIT, FloatArray, gamma
 
 
@@ -36,14 +36,14 @@ def resolution(matrix: IntervalMatrix) -> float:
     return 20 * gamma(roundings(len(matrix.midpoint))) * (matrix.size + trace) + 8 * matrix.radius_norm
 
 
-def from_pairs(matrix: IntervalMatrix, pairs: RitzPairs, separation: Separation) -> Deflation | None:
-    """Deflate the eigenvectors below the first gap; None where no gap is seen."""
+def from_pairs(size: float, pairs: RitzPairs, separation: Separation) -> Deflation | None:
+    """Deflate the eigenvectors below the first gap of a matrix of that size; None where no gap is seen."""
     k = separation.count(pairs.values, pairs.errors)
     if k == 0:
         return None
     vectors = pairs.vectors[:, :k]
     gap = float(pairs.values[k] - pairs.values[k - 1])
-    return Deflation(float(pairs.values[k - 1]) + gap / 4, math.sqrt(_weight(matrix)) * vectors, vectors)
+    return Deflation(float(pairs.values[k - 1]) + gap / 4, math.sqrt(_weight(size, len(vectors))) * vectors, vectors)
 
 
 def from_estimate(matrix: IntervalMatrix, estimate: float) -> Deflation:
@@ -56,7 +56,7 @@ def from_estimate(matrix: IntervalMatrix, estimate: float) -> Deflation:
     """
     n = len(matrix.midpoint)
     w = np.random.default_rng(n).standard_normal((n, 1))
-    w *= math.sqrt(_weight(matrix)) / np.linalg.norm(w)
+    w *= math.sqrt(_weight(matrix.size, n)) / np.linalg.norm(w)
     return Deflation(estimate + resolution(matrix), w, w)
 
 
@@ -75,22 +75,29 @@ def enclose(matrix: IntervalMatrix, deflation: Deflation, propose: Proposer | No
         return None
     sigma = (arb(deflation.shift) - factor.error - matrix.radius_norm).lower()
     try:
-        vectors = _refined(matrix, factor, deflation)
+        vectors = refined(factor.solve, lambda basis: matrix.midpoint @ basis, matrix.size, deflation)
     except np.linalg.LinAlgError:  # the shift hit an eigenvalue
         return None
     del factor
     return lehmann(matrix, vectors, sigma)
 
 
-def _refined(matrix: IntervalMatrix, factor: Factor, deflation: Deflation) -> FloatArray:
-    """Iterate with the inverse of ``a - shift I``, by Woodbury's formula, to eigenvectors below the shift."""
+def refined(solve: Operator, multiply: Operator, size: float, deflation: Deflation) -> FloatArray:
+    """Iterate with the inverse of ``a - shift I``, by Woodbury's formula, to eigenvectors below the shift.
+
+    Args:
+        solve: b (n, k) to approximately x with ``(a + w w^T - shift I) x = b``.
+        multiply: b (n, k) to approximately ``a b``.
+        size: of a, in some norm.
+        deflation: the shift, w and the vectors to start from.
+    """
     w, shift = deflation.w, deflation.shift
     k = w.shape[1]
-    solved = factor.solve(w)
+    solved = solve(w)
     capacitance = np.eye(k) - w.T @ solved
 
     def inverse(b: FloatArray) -> FloatArray:
-        x = factor.solve(b)
+        x = solve(b)
         return -(x + solved @ np.linalg.solve(capacitance, w.T @ x))
 
     def converged(mu: FloatArray, residuals: FloatArray) -> bool:
@@ -98,14 +105,14 @@ def _refined(matrix: IntervalMatrix, factor: Factor, deflation: Deflation) -> Fl
             return False
         eigenvalues, errors = shift - 1 / mu[:k], residuals[:k] / mu[:k] ** 2
         wanted = np.sqrt(UNIT / 8 * np.abs(eigenvalues[0]) / mu[k - 1])
-        return bool(errors.max() < max(wanted, UNIT / 8 * matrix.size))
+        return bool(errors.max() < max(wanted, UNIT / 8 * size))
 
     _, _, vectors = lanczos(inverse, deflation.start, converged, 16 * k)
     basis = np.linalg.qr(inverse(vectors[:, :k]))[0]
-    _, rotation = np.linalg.eigh(basis.T @ (matrix.midpoint @ basis))
+    _, rotation = np.linalg.eigh(basis.T @ multiply(basis))
     return np.asarray(basis @ rotation)
 
 
-def _weight(matrix: IntervalMatrix) -> float:
-    """A typical eigenvalue: enough to lift a deflated vector well above the least ones."""
-    return matrix.size / math.sqrt(len(matrix.midpoint))
+def _weight(size: float, n: int) -> float:
+    """A typical eigenvalue of an (n, n) matrix: enough to lift a deflated vector well above the least ones."""
+    return size / math.sqrt(n)

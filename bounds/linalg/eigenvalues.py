@@ -84,7 +84,7 @@ def _least_ends(matrix: IntervalMatrix, estimate: float | None = None, propose: 
         if ends is not None:
             return ends
     for pairs, separation in _spectra(matrix, propose):
-        deflation = from_pairs(matrix, pairs, separation)
+        deflation = from_pairs(matrix.size, pairs, separation)
         ends = None if deflation is None else enclose(matrix, deflation, propose)
         if ends is not None:
             return ends

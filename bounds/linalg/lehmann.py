@@ -44,14 +44,18 @@ class Compression:
 
 
 def compress(matrix: IntervalMatrix, u: FloatArray) -> Compression:
-    """Enclose the products of a symmetric interval matrix with some vectors, to about one rounding.
+    """Enclose the products of a symmetric interval matrix with some vectors, to about one rounding."""
+    image, error = accurate_product(matrix.midpoint, u)
+    return compression(u, image, inflate(error + matrix.radius_times(np.abs(u)), 2))
 
-    The radius enters as ``rad |u|`` in ``A u`` and as ``|u|^T rad |u|`` in ``u^T A u``, which is symmetric: the mean of
-    its two triangles has the mean of their radii.
+
+def compression(u: FloatArray, image: FloatArray, image_radius: FloatArray) -> Compression:
+    """Enclose ``u^T A u``, given that ``|A u - image| <= image_radius``.
+
+    The radius of A enters as ``rad |u|`` in ``A u`` and so as ``|u|^T rad |u|`` in ``u^T A u``, which is symmetric: the
+    mean of its two triangles has the mean of their radii.
     """
     size, transposed = np.abs(u), np.ascontiguousarray(u.T)
-    image, error = accurate_product(matrix.midpoint, u)
-    image_radius = inflate(error + matrix.radius_times(size), 2)
     t, error = accurate_product(transposed, image)
     error = error + inflate(size.T @ image_radius, len(u))
     gram, gram_error = accurate_product(transposed, u)
@@ -64,7 +68,21 @@ def compress(matrix: IntervalMatrix, u: FloatArray) -> Compression:
 
 
 def lehmann(matrix: IntervalMatrix, u: FloatArray, sigma: arb) -> Ends | None:
-    r"""Enclose the least eigenvalue of every matrix in an interval matrix, given that ``lambda_{k+1} >= sigma``.
+    """Enclose the least eigenvalue of every matrix in an interval matrix, given that ``lambda_{k+1} >= sigma``.
+
+    Args:
+        matrix: symmetric.
+        u: (n, k), any matrix; the bounds are good where it is near the first k eigenvectors.
+        sigma: a number, exactly, known to be at most ``lambda_{k+1}`` of every matrix of the family.
+
+    Returns:
+        The two ends (see :func:`lehmann_ends`), or None where the hypotheses are not met.
+    """
+    return lehmann_ends(compress(matrix, u), u, sigma)
+
+
+def lehmann_ends(known: Compression, u: FloatArray, sigma: arb) -> Ends | None:
+    r"""Enclose the least eigenvalue from what some vectors tell, given that ``lambda_{k+1} >= sigma``.
 
     Let :math:`\lambda_{k+1}(A) \ge \sigma`, let P be an orthonormal basis of the span of ``u``,
     :math:`\hat T = P^T A P \prec \sigma I` and :math:`\rho \ge \|(I - P P^T) A P\|_2`. Then
@@ -87,7 +105,7 @@ def lehmann(matrix: IntervalMatrix, u: FloatArray, sigma: arb) -> Ends | None:
     :math:`\mathrm{rad}\, |U|` in the residual. Any vector gives the upper bound, by its Rayleigh quotient.
 
     Args:
-        matrix: symmetric.
+        known: of the vectors ``u``.
         u: (n, k), any matrix; the bounds are good where it is near the first k eigenvectors.
         sigma: a number, exactly, known to be at most ``lambda_{k+1}`` of every matrix of the family.
 
@@ -95,7 +113,6 @@ def lehmann(matrix: IntervalMatrix, u: FloatArray, sigma: arb) -> Ends | None:
         The two ends, or None where the hypotheses are not met.
     """
     n, k = u.shape
-    known = compress(matrix, u)
     g = known.gram_defect
     extremes = _extreme_eigenvalues(known)
     if extremes is None or not g < 0.5:

@@ -79,7 +79,12 @@ def least_ritz_pairs(a: FloatArray, separation: Separation, propose: Proposer | 
         factor = _cholesky(a, shift, propose or _lapack, start)
         if factor is None:
             return pairs
-    return _lanczos_pairs(factor.solve, lambda mu, error: (shift + 1 / mu, error / mu**2), start, separation, _INVERSE)
+    return inverse_ritz_pairs(factor.solve, shift, start, separation)
+
+
+def inverse_ritz_pairs(solve: Operator, shift: float, start: FloatArray, separation: Separation) -> RitzPairs:
+    """Estimate the least eigenvalues of a matrix, up to the first gap, given the inverse of ``a - shift I``."""
+    return _lanczos_pairs(solve, lambda mu, error: (shift + 1 / mu, error / mu**2), start, separation, _INVERSE)
 
 
 def lanczos(
@@ -114,6 +119,8 @@ def lanczos(
         image -= known @ (known.T @ image)
         projected[:size, size - p : size] = coefficients
         block, coupling = _orthonormal(image)
+        if np.abs(np.diag(coupling)).min() < 1e-6 * np.abs(coefficients).max():  # what is left is mostly rounding
+            block = _orthonormal(block - known @ (known.T @ block))[0]
         if size >= check or size == largest:
             check = size + max(p, size // 4)
             values, vectors = np.linalg.eigh(projected[:size, :size], UPLO="U")

@@ -45,8 +45,8 @@ def test_a_guess_below_the_first_eigenvalue_proves_nothing():
 def test_pairs_are_deflated_up_to_the_first_wide_gap():
     a = np.diag([0.0, 1e-9, 1.0, 1.0, 1.0])
     matrix = symmetric_matrix(a)
-    guess = from_pairs(matrix, dense_pairs(a), Separation(1e-6, 16.0))
+    guess = from_pairs(matrix.size, dense_pairs(a), Separation(1e-6, 16.0))
     assert guess.w.shape[1] == 2 and 0.2 < guess.shift < 0.3
-    assert from_pairs(matrix, dense_pairs(np.eye(5)), Separation(1e-6, 16.0)) is None
+    assert from_pairs(matrix.size, dense_pairs(np.eye(5)), Separation(1e-6, 16.0)) is None
     ends = enclose(matrix, guess)
     assert -1e-14 < float(ends.lower) <= 0 <= float(ends.upper) < 1e-14
