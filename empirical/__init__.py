@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from empirical.datasets import load_data as load_data
+    from empirical.exporting import export as export
     from empirical.results import table as table
     from empirical.searches import least_width as least_width
     from empirical.tangent_kernels import gram_matrix as gram_matrix
     from empirical.training import train as train
 
 _HOME = {
+    "export": "empirical.exporting",
     "gram_matrix": "empirical.tangent_kernels",
     "least_width": "empirical.searches",
     "load_data": "empirical.datasets",
     "table": "empirical.results",
     "train": "empirical.training",
 }
-__all__ = ["gram_matrix", "least_width", "load_data", "table", "train"]
+__all__ = ["export", "gram_matrix", "least_width", "load_data", "table", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
 """The command line: which commands there are, and how every one of them ends.
 
-Exit codes: 0 done (``prove``: proved by both solvers), 1 refuted, 2 bad usage, bad input or a missing extra,
-3 undecided, 130 interrupted, 141 the reader of the output went away, 70 a bug in zeroloss. Results go to standard
-output; progress and messages, one line each, go to standard error.
+Exit codes: 0 done (``prove``: proved by both solvers; ``certify``, ``verify``: proved), 1 refuted or invalid, 2 bad
+usage, bad input or a missing extra, 3 undecided or not certified, 130 interrupted, 141 the reader of the output went
+away, 70 a bug in zeroloss. Results go to standard output; progress and messages, one line each, go to standard error.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ app = App(
   zeroloss bound --data sphere:n=20,d=10    what the theorems ask of these data
   zeroloss measure --width 1024             train, and hold the run to its promises
   zeroloss prove du2019-two-layer           prove the algebra with two solvers
+  zeroloss certify --width 16 --polish      prove that a network reaches zero loss
+  zeroloss verify certificate.json          check such a proof
   zeroloss doctor                           test this machine's arithmetic
 
 Every command takes --json, and --help with examples. Exit codes: 0 done,
@@ -58,6 +60,8 @@ for _name, _summary in {
     "bound": "Say what the theorems ask of a data set.",
     "measure": "Train a theorem's own networks and hold the runs to its promises.",
     "prove": "Prove the algebra behind the explicit constants with two solvers.",
+    "certify": "Prove that training from given weights reaches exactly zero loss.",
+    "verify": "Check a certificate from its raw bytes, and prove it anew.",
     "doctor": "Test on this machine what the proofs assume of it.",
 }.items():
     app.command(f"reports.commands.{_name}:app", name=_name, help=_summary)

@@ -5,7 +5,8 @@ constant step eta, in real arithmetic. Let J be L-Lipschitz in the spectral norm
 
     0 < sigma <= sigma_min(J(w_0)^T),   rho >= ||r(w_0)||,   T = max(1, eta (||J(w_0)|| + L R)^2),   s = eta sigma^2.
 
-**Theorem.** If s < 2 - T, put c = sqrt(T (2 - s - T) / (1 - s T)) (so c <= 1, and c = 1 for T = 1). If moreover
+**Theorem.** Let T < 2, and let sigma be so small that s < 2 - T. Put c = sqrt(T (2 - s - T) / (1 - s T)), so that
+c <= 1, and c = 1 for T = 1. If moreover
 
     h = 2 L rho / (c sigma)^2 < 1   and   l = 2 rho / (c sigma (1 + sqrt(1 - h))) < R,
 
@@ -46,6 +47,10 @@ phi would be negative beyond l; and d||r|| / dt <= -mu^2 ||r||. QED
 
 Both constants are attained: F(w) = sigma w - L w^2 / 2 has no solution of F = rho where h > 1, and its path is l where
 h < 1; c is the best factor in (a) for spectra in [s, T] (two eigenvalues suffice).
+
+**Which sigma.** eta (c sigma)^2 = T s (2 - s - T) / (1 - s T) grows with s as long as 2 - T - 2 s + T s^2 > 0, that is
+up to s = (2 - T) / T, where it is (2 - T)^2 / T. So of a larger sigma only so much is used, and T < 2 alone limits the
+step.
 
 **From a stored point.** Where w_0 itself is only known to lie within E of the stored point v, and L holds on
 B(v, R + E), then sigma(v) - L E, ||J(v)|| + L E and ||r(v)|| + ||J(v)|| E + L E^2 / 2 bound what is needed at w_0.
@@ -94,7 +99,7 @@ class Convergence:
         path: l, an upper bound of the length of the whole path where the verdict holds. Where only the ball is too
             small, it says how large a ball to try.
         decay: mu^2; the residual shrinks by 1 - eta mu^2 in each step, or by exp(-mu^2 t).
-        discretisation: c, what the finite step costs; 1 for the flow.
+        discretisation: what the finite step costs, c times the share of sigma that is used; 1 for the flow.
     """
 
     verdict: Verdict
@@ -120,9 +125,11 @@ def descent(point: Point, step_size: Exact, *, offset: Enclosure | Exact = 0) ->
         raise ValueError(f"the step size is {step_size}: give a positive number")
 
     def discretisation(sigma: arb, norm: arb) -> tuple[Verdict, arb]:
-        largest, least = (step * norm**2).max(arb(1)), step * sigma**2
-        stable = compare(Enclosure(least), "<", Enclosure(2 - largest))
-        return stable, (largest * (2 - least - largest) / (1 - least * largest)).sqrt().min(arb(1))
+        largest = (step * norm**2).max(arb(1)).upper()
+        stable = compare(Enclosure(step * norm**2), "<", 2)
+        s = (step * sigma**2).lower().min(((2 - largest) / largest * (1 - arb(2) ** -40)).lower())
+        used = largest * s * (2 - s - largest) / (1 - s * largest)
+        return stable, (used / step).sqrt() / sigma
 
     return _decide(point, offset, discretisation)
 
@@ -150,7 +157,7 @@ def _decide(
             return _refusal(positive, "least singular value > 0")
         stable, c = discretisation(sigma, norm + lipschitz * (away + room.max(arb(0))))
         if not stable.holds:
-            return _refusal(stable, "eta sigma^2 < 2 - eta (||J|| + L R)^2")
+            return _refusal(stable, "eta (||J|| + L R)^2 < 2")
         strength = c * sigma
         h = 2 * lipschitz * rho / strength**2
         small = compare(Enclosure(h), "<", 1)

@@ -163,8 +163,7 @@ def _spectrum(now: Evaluation) -> tuple[Enclosure, Enclosure]:
 def _mend(proof: Convergence, point: Point, step_size: float | None) -> str:
     reason = proof.verdict.reason
     if reason.startswith("eta"):
-        largest = (point.jacobian_norm.upper + point.lipschitz.upper * float(point.radius)) ** 2
-        largest = 2 / (largest + point.least_singular_value.lower**2)
+        largest = 2 / (point.jacobian_norm.upper + point.lipschitz.upper * float(point.radius)) ** 2
         return f"the step {step_size:.6g} is too long: one below {largest:.3g} would pass this test"
     if reason.startswith("h <") and proof.condition.upper < math.inf:
         return (

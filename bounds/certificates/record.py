@@ -13,9 +13,13 @@ import numpy as np
 
 from bounds.arithmetic import Enclosure
 from bounds.certificates.proving import Certificate, dynamics
-from bounds.certificates.stack import Floats
+from bounds.certificates.stack import Floats, Stack
+from bounds.checker.files import Invalid, metadata, parse, read_arrays, read_json
 
 VERSION = 1
+SETTING = "zeroloss.setting"
+"""Where the metadata of a safetensors file keep the setting, as JSON."""
+
 RECORD = "certificate.json"
 ARRAYS = "certificate.safetensors"
 
@@ -39,6 +43,32 @@ def write(certificate: Certificate, folder: Path) -> Path:
     body = _body(certificate, arrays)
     _replace(folder / RECORD, (json.dumps(body, indent=1, sort_keys=True) + "\n").encode())
     return folder / RECORD
+
+
+def load(path: Path, setting: Path | None = None) -> tuple[Stack, dict[str, Floats]]:
+    """Read a network: its weights, and its setting from the file's metadata or from a file of its own.
+
+    Args:
+        path: safetensors, written by anyone.
+        setting: JSON as :meth:`~bounds.certificates.stack.Stack.plain` gives it; it comes before the metadata.
+
+    Raises:
+        ValueError: a file is damaged, or no setting is known, or it does not fit the weights.
+        OSError: a file cannot be read.
+    """
+    try:
+        weights: dict[str, Floats] = dict(read_arrays(path))
+        if setting is not None:
+            plain = read_json(setting)
+        elif SETTING in (notes := metadata(path)):
+            plain = parse(str(notes[SETTING]), f"the setting in {path.name}")
+        else:
+            raise ValueError(f"{path} says of no network that it is its own: name the setting's file with --setting")
+    except Invalid as error:
+        raise ValueError(f"{path.parent / str(error)}: write it again") from None
+    stack = Stack.from_plain(plain)
+    stack.check(weights)
+    return stack, weights
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Floats], metadata: Mapping[str, str] | None = None) -> None:

@@ -245,7 +245,7 @@ def two_layer(dimension: int, width: int, activation: str = "tanh", *, centred: 
 
 def _fraction(text: Any, where: str) -> Fraction:
     try:
-        if isinstance(text, str) and len(text) <= 60 and "e" not in text.lower():
+        if isinstance(text, str) and len(text) <= 100 and "e" not in text.lower():
             return Fraction(text)
     except (ValueError, ZeroDivisionError):
         pass

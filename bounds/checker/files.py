@@ -46,7 +46,7 @@ def read_json(path: Path) -> dict[str, Any]:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise Invalid(f"{path.name} is not UTF-8 text") from None
-    value = _parse(text, path.name)
+    value = parse(text, path.name)
     if not isinstance(value, dict):
         raise Invalid(f"{path.name} holds no table of names and values")
     return value
@@ -67,7 +67,7 @@ def read_arrays(path: Path) -> dict[str, Floats]:
     if len(content) < 8 or size > min(MOST_HEADER, len(content) - 8):
         raise Invalid(f"{path.name} is no safetensors file: its header does not fit")
     try:
-        header = _parse(content[8 : 8 + size].decode("utf-8"), path.name)
+        header = parse(content[8 : 8 + size].decode("utf-8"), path.name)
     except UnicodeDecodeError:
         raise Invalid(f"{path.name} is no safetensors file: its header is not text") from None
     if not isinstance(header, dict) or len(header) > MOST_ARRAYS:
@@ -98,7 +98,7 @@ def metadata(path: Path) -> dict[str, Any]:
         size = int.from_bytes(file.read(8), "little")
         if size > MOST_HEADER:
             raise Invalid(f"{path.name} is no safetensors file: its header does not fit")
-        header = _parse(file.read(size).decode("utf-8", errors="replace"), path.name)
+        header = parse(file.read(size).decode("utf-8", errors="replace"), path.name)
     found = header.get("__metadata__", {}) if isinstance(header, dict) else {}
     return found if isinstance(found, dict) else {}
 
@@ -149,7 +149,12 @@ def _bytes(path: Path, most: int) -> bytes:
     return path.read_bytes()
 
 
-def _parse(text: str, name: str) -> Any:
+def parse(text: str, name: str) -> Any:
+    """Parse JSON whose only numbers are whole.
+
+    Raises:
+        Invalid: it is not such JSON, is nested too deeply, or has a key twice.
+    """
     depth = 0
     for character in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
         depth += (character in "[{") - (character in "]}")
@@ -180,5 +185,7 @@ def _entry(file: str, name: str, value: Any) -> tuple[str, int, int, list[int]]:
     if len(shape) > 4 or len(offsets) != 2 or any(type(v) is not int or not 0 <= v <= MOST_BYTES for v in numbers):
         raise Invalid(f"{file}: array {name[:50]!r} has no proper shape and offsets")
     if entry["dtype"] != "F64":
-        raise Invalid(f"{file}: array {name[:50]!r} is not of float64 (F64), the numbers that are certified")
+        raise Invalid(
+            f"{file}: array {name[:50]!r} is not of float64 (F64): convert it, which is exact for shorter floats"
+        )
     return name, offsets[0], offsets[1], shape

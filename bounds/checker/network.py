@@ -16,7 +16,7 @@ PRECISION = 128
 MOST_INPUTS = 2000
 MOST_PARAMETERS = 2**27
 
-_FRACTION = re.compile(r"([1-9][0-9]{0,18})(?:/([1-9][0-9]{0,18}))?")
+_FRACTION = re.compile(r"([1-9][0-9]{0,49})(?:/([1-9][0-9]{0,49}))?")
 
 
 @dataclass(frozen=True)

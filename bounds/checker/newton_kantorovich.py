@@ -94,19 +94,20 @@ def _conclude(ends: dict[str, tuple[float, float]], radius: float, step: float |
         arb(ends["least_singular_value"][0]),
         *(arb(ends[name][1]) for name in ("jacobian_norm", "residual", "lipschitz")),
     )
-    c = arb(1)
+    strength = sigma
     if step is not None:
-        s, T = step * sigma**2, (step * (J + L * radius) ** 2).max(arb(1))
-        if not s + T < 2:
+        T = (step * (J + L * radius) ** 2).max(arb(1)).upper()
+        if not T < 2:
             raise Invalid("the step is too long for the ball")
-        c = (T * (2 - s - T) / (1 - s * T)).sqrt()
-    if not c * sigma > 0:
+        s = (step * sigma**2).min((2 - T) / T * (1 - arb(2) ** -40)).lower()
+        strength = (T * s * (2 - s - T) / (1 - s * T) / step).sqrt()
+    if not strength > 0:
         raise Invalid("the Jacobian is not proved to have full rank")
-    h = 2 * L * rho / (c * sigma) ** 2
+    h = 2 * L * rho / strength**2
     if not h < 1:
         raise Invalid("h < 1 is not proved")
-    path = 2 * rho / (c * sigma * (1 + (1 - h).sqrt()))
-    decay = (c * sigma) ** 2 * (1 - h)
+    path = 2 * rho / (strength * (1 + (1 - h).sqrt()))
+    decay = strength**2 * (1 - h)
     if not (path < radius and radius < WIDEST * path + arb(2) ** -300):
         raise Invalid("the ball does not fit the path")
     if not (path <= claim.path and arb(claim.path) <= path * (1 + CLOSE)):

@@ -289,3 +289,27 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckRow, ...]
     machine: tuple[DataRow, ...]
     libraries: tuple[LibraryRow, ...]
+
+
+class Certification(msgspec.Struct, frozen=True, kw_only=True):
+    """``zeroloss certify --json``.
+
+    Args:
+        data, identity: as for ``bound``; the identity is that of the rows that the network sees.
+        network: which.
+        step_size: of gradient descent, exactly; none for gradient flow or where nothing is proved.
+        verdict: *holds* if a certificate was written, else *undecided*.
+        says: what is proved; or which inequality is missing, its two sides, and what would mend it.
+        numbers: what was enclosed, by name.
+        certificate: the file that was written, or empty.
+    """
+
+    version: int = SCHEMA_VERSION
+    data: tuple[DataRow, ...]
+    identity: str
+    network: str
+    step_size: float | None
+    verdict: str
+    says: str
+    numbers: dict[str, Number]
+    certificate: str

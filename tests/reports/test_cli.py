@@ -21,8 +21,8 @@ from bounds.proofs import Obligation
 from reports import cli
 from reports.cli import main
 
-DATA_COMMANDS = ("bound", "measure", "report")
-COMMANDS = ("theorems", "prove", "doctor", *DATA_COMMANDS)
+DATA_COMMANDS = ("bound", "measure", "certify", "report")
+COMMANDS = ("theorems", "prove", "doctor", "verify", *DATA_COMMANDS)
 
 
 @pytest.fixture

@@ -147,13 +147,33 @@ def test_the_factor_of_the_step_is_one_up_to_the_inverse_square_of_the_norm() ->
 
 
 def test_a_step_too_long_or_a_hair_above_the_limit() -> None:
-    fine = point(0.5, 1.0, 0.01, 0.0, 1e7)
-    limit = 2 / (1 + 0.25)  # s < 2 - T where 0.25 eta < 2 - eta
-    assert descent(fine, math.nextafter(limit, 0)).verdict.holds
-    for step in (limit, math.nextafter(limit, 2), 1.99, 2.0, 100.0):
+    """Up to 2 / ||J||^2, beyond which even linear descent diverges."""
+    fine = point(0.5, 1.0, 0.01, 0.0, 1e20)
+    for step in (1.0, 1.6, 1.9, 1.999999, math.nextafter(2, 0)):
+        assert descent(fine, step).verdict.holds
+    for step in (2.0, math.nextafter(2, 3), 100.0):
         refused = descent(fine, step)
         assert refused.verdict.undecided and "eta" in refused.verdict.reason
     assert flow(fine).verdict.holds
+
+
+@pytest.mark.parametrize("step", [0.5, 1.0, 1.25, 1.5, 1.9])
+def test_orthonormal_inputs_cost_the_step_nothing_more(step: float) -> None:
+    """All singular values equal: the residual shrinks by |1 - eta|, and no sigma may be used up twice."""
+    proof = descent(point(1, 1, 0.5, 0, 1e6), step)
+    assert proof.verdict.holds
+    T = max(1.0, step)
+    best = min(1.0, (2 - T) / math.sqrt(T * step))
+    assert proof.discretisation.midpoint == pytest.approx(best, rel=1e-9)
+    assert 1 - step * proof.decay.lower >= abs(1 - step)
+
+
+@given(st.floats(1.0, 1.99), st.floats(0.001, 1.0), st.floats(0.001, 1.0))
+def test_more_is_never_proved_from_less(T: float, low: float, high: float) -> None:
+    """A larger lower bound of the singular value never makes the proved decay worse."""
+    low, high = sorted((low, high))
+    slow, fast = (descent(point(v, 1, 1.0, 0.0, 1e12), T).decay for v in (low, high))
+    assert fast.upper >= slow.lower * (1 - 1e-9)
 
 
 def test_the_ball_must_hold_the_path_strictly() -> None:

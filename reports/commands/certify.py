@@ -1,0 +1,201 @@
+"""``zeroloss certify``: proof that training from given weights reaches exactly zero loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from reports.commands.console import digits, remark, show, table
+from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, Real, Whole, positive, require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from rich.console import Console
+
+    from bounds.certificates.proving import Certificate, Refusal
+    from bounds.certificates.stack import Stack
+    from bounds.problem import Problem
+    from reports.commands.records import Certification
+    from reports.schema import DataRow
+
+WIDTH = 16
+MOST = 2**20
+OWN = {"certificate.json", "certificate.safetensors"}
+
+app = App(
+    name="certify",
+    help_epilogue="""Examples:
+  zeroloss certify --data sphere:n=20,d=20 --width 16 --polish
+  zeroloss certify --data orthonormal:n=4 --width 16384
+  zeroloss certify --weights mine.safetensors --data mine.csv --polish --json""",
+)
+
+
+@app.default
+def certify(
+    *,
+    options: DataOptions = DEFAULT_DATA,
+    width: Whole | None = None,
+    activation: str | None = None,
+    weights: Path | None = None,
+    setting: Path | None = None,
+    polish: Flag = False,
+    step_size: Real | None = None,
+    flow: Flag = False,
+    out: Path = Path("zeroloss-certificate"),
+    json: Flag = False,
+) -> int:
+    """Prove that gradient descent from given weights reaches exactly zero loss.
+
+    The proof is about exact arithmetic, the stored weights, the stored data and one step size, and is written as a
+    certificate that `zeroloss verify` checks without this program. By default the network has two layers and tanh, its
+    hidden layer is trained from a zero output on unit rows, and the step is 1/||J||^2, rounded down. Exits with 0 if
+    it is proved; with 3 if not, and then says which inequality is missing, by how much, and what would mend it.
+
+    Args:
+        options: which data; --seed also draws the weights
+        width: number of hidden neurons; 16 by default
+        activation: tanh, relu, erf, softplus, gelu, sigmoid or silu
+        weights: a network of your own, float64 in a .safetensors file, on the data as stored
+        setting: JSON that says what network the weights are, where their file does not
+        polish: first move the weights by Gauss-Newton steps to near zero loss; the certificate is about the new ones
+        step_size: of gradient descent, taken exactly
+        flow: gradient flow instead of descent
+        out: folder for the certificate, made where it is missing
+        json: JSON on standard output
+    """
+    from bounds.certificates.polish import polish as move
+    from bounds.certificates.proving import Certificate
+    from bounds.certificates.proving import certify as prove
+    from bounds.certificates.record import write
+
+    positive(width=width, step_size=step_size)
+    if flow and step_size is not None:
+        raise ValueError("--flow has no steps: leave out --step-size")
+    _check_folder(out)
+    if weights is None:
+        if setting is not None:
+            raise ValueError("--setting says what the weights are: name them with --weights")
+        problem, data, stack, arrays = _start(options, WIDTH if width is None else width, activation or "tanh")
+    else:
+        problem, data, stack, arrays = _own(options, weights, setting, width, activation)
+    remark(_headline(stack, weights, polish, step_size, flow))
+    if polish:
+        arrays = move(stack, arrays, problem.X, problem.y)
+    found = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
+    path = write(found, out) if isinstance(found, Certificate) else None
+    record = _record(found, stack, problem, data, path)
+    show(record, json, lambda console: _page(record, console))
+    return 0 if path else 3
+
+
+def _start(
+    options: DataOptions, width: int, activation: str
+) -> tuple[Problem, tuple[DataRow, ...], Stack, Mapping[str, np.ndarray]]:
+    """The default network at its start, drawn as `measure` draws it, on unit rows."""
+    require("torch")
+    from bounds.certificates.stack import two_layer
+    from bounds.problem import Problem
+    from empirical.networks import initial_network
+
+    if width > MOST:
+        raise ValueError(f"--width is {width}: at most {MOST} neurons are covered")
+    problem, data = options.load()
+    unit = Problem(problem.unit_rows, problem.y, problem.delta)
+    stack = two_layer(unit.d, width, activation)
+    start = initial_network(width, unit.d, options.seed)
+    hidden = start.weights.numpy()
+    arrays = {
+        "layers.0.weight": hidden,
+        "start.layers.0.weight": hidden,
+        "layers.1.weight": start.signs.numpy()[None, :],
+    }
+    return unit, data, stack, arrays
+
+
+def _own(
+    options: DataOptions, weights: Path, setting: Path | None, width: int | None, activation: str | None
+) -> tuple[Problem, tuple[DataRow, ...], Stack, Mapping[str, np.ndarray]]:
+    """The user's network, on the data as stored."""
+    from bounds.certificates.record import load
+
+    for name, value in (("width", width), ("activation", activation)):
+        if value is not None:
+            raise ValueError(f"--{name} is part of the network in {weights}: leave it out")
+    stack, arrays = load(weights, setting)
+    problem, data = options.load()
+    if problem.d != stack.layers[0].inputs:
+        raise ValueError(
+            f"{options.data} has {problem.d} columns: the network in {weights} takes {stack.layers[0].inputs}"
+        )
+    return problem, data, stack, arrays
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that holds anything but a certificate, before any work is done."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out is {out}, which is no folder: name another")
+    strangers = sorted(entry.name for entry in out.iterdir() if entry.name not in OWN) if out.exists() else []
+    if strangers:
+        raise ValueError(f"--out is {out}, which holds other files ({strangers[0]}): name a new folder")
+
+
+def _headline(stack: Stack, weights: Path | None, polish: bool, step_size: float | None, flow: bool) -> str:
+    """What is about to be certified, in one line."""
+    network = f"the network in {weights} ({stack})" if weights else f"two layers, {stack.activation}"
+    if weights is None:
+        network += f", {stack.layers[0].outputs} neurons, hidden layer trained, zero-output start, unit rows"
+    step = "gradient flow" if flow else "step 1/||J||^2 rounded down" if step_size is None else f"step {step_size!r}"
+    return f"certifying: {network}; {'polished first; ' if polish else ''}{step}"
+
+
+def _record(
+    found: Certificate | Refusal, stack: Stack, problem: Problem, data: tuple[DataRow, ...], path: Path | None
+) -> Certification:
+    from bounds.certificates.proving import Certificate
+    from reports.commands.records import Certification
+    from reports.schema import Number
+
+    numbers = {}
+    if found.point is not None:
+        for name in ("least_singular_value", "jacobian_norm", "residual", "lipschitz"):
+            numbers[name] = Number.enclosed(getattr(found.point, name))
+    if isinstance(found, Certificate):
+        for name in ("condition", "path", "decay", "discretisation"):
+            numbers[name] = Number.enclosed(getattr(found.convergence, name))
+    return Certification(
+        data=data,
+        identity=problem.identity,
+        network=str(stack),
+        step_size=found.step_size if isinstance(found, Certificate) else None,
+        verdict="holds" if path else "undecided",
+        says=str(found),
+        numbers=numbers,
+        certificate=str(path) if path else "",
+    )
+
+
+MEANING = {
+    "least_singular_value": "least singular value of the Jacobian",
+    "jacobian_norm": "norm of the Jacobian",
+    "residual": "norm of the residual F - y",
+    "lipschitz": "Lipschitz constant of the Jacobian",
+    "condition": "h, which must be below 1",
+    "path": "length of the whole path, at most",
+    "decay": "mu^2: each step shrinks the residual by 1 - eta mu^2",
+    "discretisation": "c, what the finite step costs",
+}
+
+
+def _page(record: Certification, console: Console) -> None:
+    console.print(record.data[0].value)
+    console.print(record.says)
+    rows = [(MEANING[name], digits(number)) for name, number in record.numbers.items()]
+    if rows:
+        console.print(table(("proved here", "value"), rows))
+    if record.certificate:
+        console.print(f"certificate: {record.certificate}\ncheck it:    zeroloss verify {record.certificate}")

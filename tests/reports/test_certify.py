@@ -1,0 +1,147 @@
+"""``zeroloss certify`` and ``zeroloss verify`` from outside."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+
+from bounds.certificates.record import SETTING, write_arrays
+from bounds.checker import verify
+from reports.cli import main
+from reports.commands.records import Certification
+from reports.commands.verify import Verified
+from tests.bounds.certificates.networks import data, draw, stack
+
+SMALL = ["certify", "--data", "sphere:n=6,d=6", "--width", "12"]
+WIDE = ["certify", "--data", "orthonormal:n=4", "--width", "8192"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty working directory."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(capsys, *tokens, code):
+    assert main(list(tokens)) == code
+    return capsys.readouterr()
+
+
+def test_a_polished_network_is_certified_and_verified(capsys, folder):
+    out, err = said(capsys, *SMALL, "--polish", code=0)
+    first = err.splitlines()[0]
+    for words in ("tanh", "hidden layer trained", "zero-output start", "1/||J||^2 rounded down", "polished"):
+        assert words in first
+    assert "reaches exactly zero loss" in out.replace("\n", " ")
+    assert sorted(p.name for p in (folder / "zeroloss-certificate").iterdir()) == [
+        "certificate.json",
+        "certificate.safetensors",
+    ]
+    out, err = said(capsys, "verify", "zeroloss-certificate/certificate.json", code=0)
+    assert out.startswith("proved: ") and err == ""
+    said(capsys, *SMALL, "--polish", code=0)  # its own files are replaced
+
+
+def test_a_start_is_certified_without_training(capsys):
+    out = json.loads(said(capsys, *WIDE, "--json", code=0).out)
+    record = msgspec.convert(out, Certification)
+    assert record.verdict == "holds" and record.step_size == pytest.approx(2, rel=0.2)
+    assert verify(record.certificate).holds
+    for words in (["--flow"], ["--step-size", "0.5"]):
+        record = msgspec.json.decode(said(capsys, *WIDE, *words, "--json", code=0).out, type=Certification)
+        assert record.step_size == (None if words == ["--flow"] else 0.5)
+        assert verify(record.certificate).holds
+
+
+def test_the_rows_and_weights_are_those_of_the_runs(capsys, folder):
+    """The same seed draws the same network as `measure`, on rows rounded to unit length."""
+    from bounds.checker.files import read_arrays
+    from empirical.datasets import load_data
+    from empirical.networks import initial_network
+
+    said(capsys, *WIDE, "--seed", "3", code=0)
+    arrays = read_arrays(folder / "zeroloss-certificate" / "certificate.safetensors")
+    start = initial_network(8192, 4, 3)
+    assert (arrays["layers.0.weight"] == start.weights.numpy()).all()
+    assert (arrays["layers.1.weight"][0] == start.signs.numpy()).all()
+    assert (arrays["X"] == load_data("orthonormal:n=4").X).all()
+
+
+def test_a_refusal_exits_with_three_and_writes_nothing(capsys, folder):
+    out = said(capsys, *SMALL, code=3).out.replace("\n", " ")
+    for words in ("not certified", "h < 1", "times what is allowed", "polish"):
+        assert words in out
+    assert not (folder / "zeroloss-certificate").exists()
+    out = said(capsys, *SMALL, "--polish", "--step-size", "5", code=3).out.replace("\n", " ")
+    assert "too long" in out
+    record = msgspec.json.decode(said(capsys, *SMALL, "--json", code=3).out, type=Certification)
+    assert record.verdict == "undecided" and record.certificate == ""
+
+
+def test_a_network_of_one_s_own(capsys, folder):
+    network = stack("gelu", 4, (10, 10), residual=True, bias=True)
+    X, y = data(0, 5, 4)
+    np.savez(folder / "mine.npz", X=3 * X, y=y)
+    write_arrays(folder / "net.safetensors", draw(network, 0), {SETTING: json.dumps(network.plain())})
+    tokens = ["certify", "--data", "mine.npz", "--weights", "net.safetensors"]
+    assert "not certified" in said(capsys, *tokens, code=3).out
+    said(capsys, *tokens, "--polish", "--out", "mine", code=0)
+    assert verify(folder / "mine" / "certificate.json").holds
+    from bounds.checker.files import read_arrays
+
+    assert (read_arrays(folder / "mine" / "certificate.safetensors")["X"] == 3 * X).all()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (["certify", "--weights", "none.safetensors"], "no such file"),
+        (["certify", "--setting", "s.json"], "--weights"),
+        (["certify", "--width", "0"], "--width"),
+        (["certify", "--step-size", "-1"], "--step-size"),
+        (["certify", "--flow", "--step-size", "1"], "--flow"),
+        ([*SMALL, "--activation", "sine"], "sine"),
+        ([*SMALL[:3], "--width", "1e9"], "--width"),
+        ([*SMALL, "--out", "kept"], "thesis.tex"),
+        ([*SMALL, "--out", "kept/thesis.tex"], "no folder"),
+        (["certify", "--weights", "bad.safetensors", "--width", "3"], "--width"),
+        (["certify", "--weights", "bad.safetensors"], "bad.safetensors"),
+        (["verify", "none.json"], "no such file"),
+        (["verify"], "requires an argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_refused_in_one_line(capsys, folder, tokens, words):
+    (folder / "kept").mkdir()
+    (folder / "kept" / "thesis.tex").write_text("precious")
+    (folder / "bad.safetensors").write_bytes(b"nonsense")
+    out, err = said(capsys, *tokens, code=2)
+    assert out == "" and words in err and err.count("\n") == 1 and "Traceback" not in err
+
+
+def test_an_invalid_certificate_exits_with_one(capsys, folder):
+    said(capsys, *SMALL, "--polish", code=0)
+    record = folder / "zeroloss-certificate" / "certificate.json"
+    record.write_text(record.read_text().replace("tanh", "erf"))
+    out = said(capsys, "verify", str(record), code=1).out
+    assert out.startswith("not a valid certificate: ")
+    found = msgspec.json.decode(said(capsys, "verify", str(record), "--json", code=1).out, type=Verified)
+    assert found.verdict == "fails" and found.reason
+
+
+def test_verify_needs_neither_torch_nor_sympy(capsys, folder):
+    said(capsys, *SMALL, "--polish", code=0)
+    absent = ["torch", "sympy", "scipy", "sklearn", "mpmath", "safetensors", "z3", "cvc5", "matplotlib"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent})); from reports.cli import main; "
+        "sys.exit(main(['verify', 'zeroloss-certificate/certificate.json', *sys.argv[1:]]))"
+    )
+    for options in ([], ["--json"]):
+        subprocess.run([sys.executable, "-c", code, *options], cwd=folder, check=True, capture_output=True)
+    shutil.rmtree(folder / "zeroloss-certificate")
