@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounds.activations.pointwise import POINTWISE
+from bounds.settings import Setting
 
 Floats = NDArray[np.float64]
 Weights = Mapping[str, Floats]
@@ -52,7 +53,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Stack:
+class Stack(Setting):
     """A network: hidden layers of one activation, and a linear output of size 1.
 
     Args:
@@ -92,6 +93,12 @@ class Stack:
             raise ValueError("the output is one linear unit: other losses than one label a row are not covered")
         if not any(layer.trained for layer in self.layers):
             raise ValueError("no layer is trained: nothing to descend on")
+
+    @property
+    def trained(self) -> str:  # type: ignore[override]
+        """Which layers are trained, in words."""
+        frozen = [name for name, layer in self._named() if not layer.trained]
+        return f"all layers but {', '.join(frozen)}" if frozen else "all layers"
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
@@ -204,10 +211,8 @@ class Stack:
             f"{layer.outputs}{' residual' if kind == 'residual' else ''}"
             for layer, kind in zip(self.hidden, kinds, strict=True)
         )
-        frozen = [name for name, layer in self._named() if not layer.trained]
-        trained = "all layers trained" if not frozen else f"trained but for {', '.join(frozen)}"
         centred = ", outputs at the start subtracted" if self.centred else ""
-        return f"{self.activation}, hidden widths {widths}, {trained}{centred}, half sum of squares"
+        return f"{self.activation}, hidden widths {widths}, {self.trained} trained{centred}, {self.loss}"
 
 
 def check_tensor(name: str, array: Any, shape: tuple[int, ...]) -> None:

@@ -63,7 +63,7 @@ def verify(path: str | Path) -> Verification:
 
 def _verified(path: Path) -> str:
     record = table(read_json(path), "format version argument statement witnesses enclosures digest", "the certificate")
-    if record["format"] != "zeroloss certificate" or record["version"] != VERSION:
+    if record["format"] != "zeroloss certificate" or type(record["version"]) is not int or record["version"] != VERSION:
         raise Invalid(f"it is no zeroloss certificate of version {VERSION}")
     if record["digest"] != body_hash(record):
         raise Invalid("the digest does not fit: the certificate was altered")

@@ -1,0 +1,152 @@
+"""Random small networks near the edge of what is certified, against descent at 300 bits.
+
+``python -m tests.bounds.certificates.truth --count 10000 --seed 0`` tries so many; it ends with 1 if a claim is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import flint
+import numpy as np
+from flint import arb, arb_mat
+
+from bounds import Problem
+from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.proving import Certificate, certify
+from bounds.certificates.stack import Stack
+from tests.bounds.certificates.networks import data, shifted, stack, trained
+
+BITS = 300
+STEPS = 25
+
+VALUE: dict[str, tuple[Callable[[arb], arb], Callable[[arb], arb]]] = {
+    "relu": (lambda z: z.max(arb(0)), lambda z: arb(1) if z > 0 else arb(0)),
+    "tanh": (lambda z: z.tanh(), lambda z: 1 - z.tanh() ** 2),
+    "sigmoid": (lambda z: 1 / (1 + (-z).exp()), lambda z: (-z).exp() / (1 + (-z).exp()) ** 2),
+    "softplus": (lambda z: (1 + z.exp()).log(), lambda z: 1 / (1 + (-z).exp())),
+    "erf": (lambda z: z.erf(), lambda z: 2 / arb.pi().sqrt() * (-z * z).exp()),
+    "gelu": (
+        lambda z: z * (1 + (z / arb(2).sqrt()).erf()) / 2,
+        lambda z: (1 + (z / arb(2).sqrt()).erf()) / 2 + z * (-z * z / 2).exp() / (2 * arb.pi()).sqrt(),
+    ),
+    "silu": (
+        lambda z: z / (1 + (-z).exp()),
+        lambda z: 1 / (1 + (-z).exp()) + z * (-z).exp() / (1 + (-z).exp()) ** 2,
+    ),
+}
+
+
+def descend(
+    network: Stack, weights: dict[str, np.ndarray], X: np.ndarray, y: np.ndarray, step: float
+) -> list[tuple[arb, arb]]:
+    """Path so far and residual norm of descent, for stacks without biases; every number a ball of 300 bits."""
+    value, slope = VALUE[network.activation]
+    W = [exact(array) for _, array, _ in network.affine(weights)]
+    s = [root(layer.scale_squared) for layer in network.layers]
+    t = [None if layer.skip_squared is None else root(layer.skip_squared) for layer in network.layers]
+    inputs, labels = exact(X), exact(y[:, None])
+    path, trace = arb(0), []
+    for _ in range(STEPS):
+        hs, zs = [inputs], []
+        for k in range(len(W) - 1):
+            zs.append(hs[-1] * W[k].transpose() * s[k])
+            after = entrywise(value, zs[-1])
+            hs.append(after if t[k] is None else hs[-1] + after * t[k])
+        r = hs[-1] * W[-1].transpose() * s[-1] - labels
+        trace.append((path, size(r)))
+        moves = [r.transpose() * hs[-1] * s[-1]]
+        back = r * W[-1] * s[-1]
+        for k in reversed(range(len(W) - 1)):
+            g = times(back if t[k] is None else back * t[k], entrywise(slope, zs[k]))
+            moves.append(g.transpose() * hs[k] * s[k])
+            through = g * W[k] * s[k]
+            back = through if t[k] is None else back + through
+        moves.reverse()
+        trained = [move for move, layer in zip(moves, network.layers, strict=True) if layer.trained]
+        path += arb(step) * sum((size(move) ** 2 for move in trained), arb(0)).sqrt()
+        W = [
+            w - move * arb(step) if layer.trained else w
+            for w, move, layer in zip(W, moves, network.layers, strict=True)
+        ]
+    return trace
+
+
+def exact(a: np.ndarray) -> arb_mat:
+    return arb_mat(*a.shape, [arb(float(v)) for v in a.ravel()])
+
+
+def root(squared: object) -> arb:
+    return (arb(squared.numerator) / squared.denominator).sqrt()
+
+
+def entrywise(f: Callable[[arb], arb], a: arb_mat) -> arb_mat:
+    return arb_mat(a.nrows(), a.ncols(), [f(v) for v in a.entries()])
+
+
+def times(a: arb_mat, b: arb_mat) -> arb_mat:
+    return arb_mat(a.nrows(), a.ncols(), [u * v for u, v in zip(a.entries(), b.entries(), strict=True)])
+
+
+def size(a: arb_mat) -> arb:
+    return sum((v * v for v in a.entries()), arb(0)).sqrt()
+
+
+def draw(seed: int) -> tuple[Stack, dict[str, np.ndarray], np.ndarray, np.ndarray, float]:
+    """A small network, so near a solution that a certificate is neither sure nor hopeless; a stretch of the step."""
+    generator = np.random.default_rng([seed, 7])
+    activation = str(generator.choice(sorted(POINTWISE)))
+    widths = [(6,), (4,), (4, 4), (3, 3, 3)][generator.integers(4)]
+    d, n = int(generator.integers(1, 4)), int(generator.integers(2, 5))
+    network = stack(activation, d, widths, residual=bool(generator.integers(2)))
+    X, y = data(seed, n, d)
+    if generator.random() < 0.1:  # no solution at all
+        X, y = np.vstack([X, X[:1]]), np.append(y, -y[0])
+    weights = trained(network, seed, X, y)
+    push = generator.standard_normal(network.parameters)
+    weights = shifted(network, weights, 10 ** generator.uniform(-8, 0) * push / np.linalg.norm(push))
+    return network, weights, X, y, float(generator.choice([0.3, 1.0, 1.5, 1.9, 1.9999]))
+
+
+def judge(seed: int) -> str:
+    """What became of a random problem: certified and true to its claims, refused, or wrong and how."""
+    network, weights, X, y, stretch = draw(seed)
+    if not all(np.isfinite(array).all() and np.abs(array).max() < 2.0**50 for array in weights.values()):
+        return "refused"
+    problem = Problem(X, y)
+    first = certify(weights, network, problem)
+    if not isinstance(first, Certificate):
+        return "refused"
+    found = certify(weights, network, problem, step_size=stretch * first.step_size)
+    if not isinstance(found, Certificate):
+        return "refused"
+    with flint.ctx.workprec(BITS):
+        trace = descend(network, weights, X, y, found.step_size)
+        shrink = 1 - arb(found.step_size) * arb(found.convergence.decay.lower)
+        if trace[0][1] > found.point.residual.upper or trace[0][1] < found.point.residual.lower:
+            return f"seed {seed}: the residual is {trace[0][1].str(6)}"
+        if max((path for path, _ in trace), key=float) > found.convergence.path.upper:
+            return f"seed {seed}: the path exceeds {found.convergence.path.upper}"
+        for (_, before), (_, after) in zip(trace, trace[1:], strict=False):
+            if after > shrink * before:
+                return f"seed {seed}: a step shrinks {before.str(6)} to {after.str(6)} only"
+    return "certified, h above 1/100" if found.convergence.condition.upper > 0.01 else "certified"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    tally = Counter(map(judge, range(options.seed, options.seed + options.count)))
+    wrong = [outcome for outcome in tally if outcome.startswith("seed")]
+    for outcome, count in sorted(tally.items()):
+        print(f"{count:6d} {outcome}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
