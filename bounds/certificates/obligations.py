@@ -1,0 +1,139 @@
+"""The algebra of the convergence theorem and the constants of the activations, as obligations for two solvers.
+
+Each is a step of the proofs in :mod:`bounds.certificates.newton_kantorovich` and of the docstrings in
+:mod:`bounds.activations`; what is not algebra there (Cauchy and Schwarz, Weyl, Taylor's theorem with the Lipschitz
+constant) is not checked by machine.
+"""
+
+from __future__ import annotations
+
+from sympy import Eq, Ge, Gt, Le, Lt, Rational, Symbol, symbols
+
+from bounds.proofs import Obligation
+
+
+def _positive(names: str) -> tuple[Symbol, ...]:
+    return tuple(symbols(names, positive=True))
+
+
+s, T, t, A, B, c = _positive("s T t A B c")
+smaller = Symbol("s_smaller", positive=True)
+sigma, L, rho, q, length, a, D, eta, r, following, mu = _positive("sigma L rho q l a D eta r r_next mu")
+v = Symbol("v", real=True)
+
+_SPECTRUM = (Ge(T, 1), Lt(s, 2 - T))
+_ROOT = (Le(q, 1), Eq(rho, c**2 * sigma**2 * (1 - q**2) / (2 * L)), Eq(length, 2 * rho / (c * sigma * (1 + q))))
+"""q = sqrt(1 - h) with h = 2 L rho / (c sigma)^2."""
+
+_CHORD = (*_SPECTRUM, Eq(A, 1 - s * T), Eq(B, 2 - s - T))
+
+LINEAR_STEP = (
+    Obligation(
+        "chord",
+        "(1 - t)^2 lies below its chord between s and T",
+        (Ge(t, s), Le(t, T)),
+        Le((1 - t) ** 2, 1 - s * T - (2 - s - T) * t),
+        planted=Le((1 - t) ** 2, 1 - s * T - (2 - s - T) * t - Rational(1, 100) * t),
+    ),
+    Obligation(
+        "chord starts positive",
+        "A = 1 - s T is positive wherever s < 2 - T",
+        _SPECTRUM,
+        Gt(1 - s * T, 0),
+        planted=Gt(1 - s * T, Rational(1, 100)),
+    ),
+    Obligation(
+        "Cauchy and Schwarz",
+        "A (1 + c^2 s / B) <= 1 at c^2 = B T / A: the best c that the chord allows",
+        (*_CHORD, Le(c**2 * A, B * T)),
+        Le(A * (1 + c**2 * s / B), 1),
+        planted=Le(A * (1 + Rational(101, 100) * c**2 * s / B), 1),
+    ),
+    Obligation(
+        "factor at most one",
+        "c <= 1",
+        (*_CHORD, Le(c**2 * A, B * T)),
+        Le(c**2, 1),
+        planted=Le(c**2, Rational(99, 100)),
+    ),
+    Obligation(
+        "smaller s is safe",
+        "B T / A decreases in s, so that the factor of the theorem serves smaller singular values",
+        (*_SPECTRUM, Le(smaller, s)),
+        Ge((2 - smaller - T) * (1 - s * T), (2 - s - T) * (1 - smaller * T)),
+        planted=Gt((2 - smaller - T) * (1 - s * T), (2 - s - T) * (1 - smaller * T)),
+    ),
+    Obligation(
+        "share of sigma",
+        "T s (2 - s - T) / (1 - s T) is nowhere larger than at s = (2 - T) / T, where it is (2 - T)^2 / T",
+        (*_SPECTRUM, Gt(1 - s * T, 0)),
+        Le(T**2 * s * (2 - s - T), (2 - T) ** 2 * (1 - s * T)),
+        planted=Le(T**2 * s * (2 - s - T), Rational(99, 100) * (2 - T) ** 2 * (1 - s * T)),
+    ),
+)
+"""Part (a) of the proof, and which sigma is used."""
+
+MAJORANT = (
+    Obligation(
+        "one step under the majorant",
+        "the decrease of ||r|| in a step of length D is that of the parabola",
+        (
+            Le(c, 1),
+            Le(following, r - c * (sigma - L * a) * D + L * D**2 / 2),
+            Le(r, rho - c * sigma * a + L * a**2 / 2),
+        ),
+        Le(following, rho - c * sigma * (a + D) + L * (a + D) ** 2 / 2),
+        planted=Le(following, rho - c * sigma * (a + D) + L * (a + D) ** 2 / 2 - Rational(1, 100) * D),
+    ),
+    Obligation(
+        "root of the majorant",
+        "l is a root: rho - c sigma l + L l^2 / 2 <= 0",
+        _ROOT,
+        Le(rho - c * sigma * length + L * length**2 / 2, 0),
+        planted=Le(rho - c * sigma * length + L * length**2 / 2, -Rational(1, 100) * rho),
+    ),
+    Obligation(
+        "slope at the root",
+        "c sigma - L l >= mu = c sigma sqrt(1 - h)",
+        _ROOT,
+        Ge(c * sigma - L * length, c * sigma * q),
+        planted=Ge(c * sigma - L * length, Rational(101, 100) * c * sigma * q),
+    ),
+    Obligation(
+        "rate",
+        "a step of length at least eta mu ||r|| against the slope mu shrinks ||r|| by 1 - eta mu^2",
+        (Le(following, r - mu * D), Ge(D, eta * mu * r)),
+        Le(following, (1 - eta * mu**2) * r),
+        planted=Le(following, (1 - Rational(101, 100) * eta * mu**2) * r),
+    ),
+)
+"""Parts (b) to (d)."""
+
+_UNIT = (Ge(v, 0), Le(v, 1))
+
+ACTIVATIONS = (
+    Obligation(
+        "tanh bends",
+        "|tanh''| = 2 |v| (1 - v^2) with v = tanh is at most 4 / (3 sqrt 3)",
+        (Ge(v, -1), Le(v, 1)),
+        Le((2 * v * (1 - v**2)) ** 2, Rational(16, 27)),
+        planted=Le((2 * v * (1 - v**2)) ** 2, Rational(15, 27)),
+    ),
+    Obligation(
+        "sigmoid bends",
+        "|s''| = s (1 - s) |1 - 2 s| is at most 1 / (6 sqrt 3)",
+        _UNIT,
+        Le((v * (1 - v) * (1 - 2 * v)) ** 2, Rational(1, 108)),
+        planted=Le((v * (1 - v) * (1 - 2 * v)) ** 2, Rational(1, 110)),
+    ),
+    Obligation(
+        "softplus bends",
+        "softplus'' = s (1 - s), with s its slope, is at most 1/4",
+        _UNIT,
+        Le(v * (1 - v), Rational(1, 4)),
+        planted=Le(v * (1 - v), Rational(6, 25)),
+    ),
+)
+
+OBLIGATIONS = (*LINEAR_STEP, *MAJORANT, *ACTIVATIONS)
+"""All of them."""
