@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from empirical.datasets import load_data as load_data
+    from empirical.experiments import run_network as run_network
     from empirical.exporting import export as export
     from empirical.results import table as table
     from empirical.searches import least_width as least_width
@@ -18,10 +19,11 @@ _HOME = {
     "gram_matrix": "empirical.tangent_kernels",
     "least_width": "empirical.searches",
     "load_data": "empirical.datasets",
+    "run_network": "empirical.experiments",
     "table": "empirical.results",
     "train": "empirical.training",
 }
-__all__ = ["export", "gram_matrix", "least_width", "load_data", "table", "train"]
+__all__ = ["export", "gram_matrix", "least_width", "load_data", "run_network", "table", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -142,7 +142,7 @@ def in_parallel(
     """
     stop = threading.Event()
     workers = torch.get_num_threads()
-    with _single_threaded(), ThreadPoolExecutor(workers) as pool:
+    with single_threaded(), ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(work, item, stop): position for position, item in enumerate(items)}
         try:
             for future in as_completed(futures):
@@ -154,7 +154,8 @@ def in_parallel(
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
+    """Torch on one thread: the way a product is cut into threads may change its last bits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

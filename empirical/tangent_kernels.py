@@ -90,6 +90,27 @@ def gram_matrix(
     return gram.cpu().numpy()
 
 
+def cross_gram_matrix(network: nn.Module, other: nn.Module, X: Tensor, *, block: int = 512) -> np.ndarray:
+    """Compute J J'^T of two networks of one architecture, with gradients at the weights of each.
+
+    Args:
+        network: whose Jacobian J gives the rows; covered as :func:`gram_matrix` says.
+        other: whose Jacobian J' gives the columns.
+        X: inputs (n, ...).
+        block: inputs taken at a time.
+
+    Returns:
+        (n, n), or (n k, n k) with the k outputs of one input side by side; an estimate.
+
+    Raises:
+        ValueError: as :func:`gram_matrix`.
+    """
+    _check_mixing(network, X)
+    rows = X.split(block)
+    strips = [[_products(_factors(network, x), _factors(other, t)) for t in rows] for x in rows]
+    return torch.cat([torch.cat(strip, dim=1) for strip in strips]).cpu().numpy()
+
+
 def _two_layer(
     network: TwoLayerNetwork | np.ndarray, X: np.ndarray | Tensor, trained: Trained, dtype: str | None, device: Any
 ) -> np.ndarray:

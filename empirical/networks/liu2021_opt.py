@@ -105,7 +105,7 @@ def energy(neurons: Tensor, power: float) -> float:
         neurons: (n, d), no two of one direction.
         power: s >= 0.
     """
-    distances = torch.nn.functional.pdist(neurons / neurons.norm(dim=1, keepdim=True))
+    distances = torch.nn.functional.pdist(neurons.detach() / neurons.detach().norm(dim=1, keepdim=True))
     return 2 * float(-distances.log().sum() if power == 0 else distances.pow(-power).sum())
 
 

@@ -1,0 +1,220 @@
+"""How weights move: gradient descent, stochastic descent by each paper's sampling, and the gradient flow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+import torch
+from scipy.integrate import DOP853
+from torch import Tensor, nn
+
+from empirical.losses import Loss
+
+
+class GradientDescent(msgspec.Struct, frozen=True, kw_only=True, tag="gradient-descent"):
+    """theta <- theta - eta grad F(theta) over all inputs.
+
+    Args:
+        step_size: eta.
+        steps: their number.
+    """
+
+    step_size: float
+    steps: int
+
+
+class StochasticDescent(msgspec.Struct, frozen=True, kw_only=True, tag="stochastic-descent"):
+    """The same with an unbiased estimate of grad F from b inputs: a summed loss is scaled by n / b.
+
+    Args:
+        step_size: eta.
+        steps: their number.
+        batch: b.
+        sampling: ``subset``, b different inputs drawn afresh in each step (Allen-Zhu et al.); ``with-replacement``;
+            or ``epochs``, where a random order of all inputs is cut into batches (of which a shorter last one is
+            dropped).
+    """
+
+    step_size: float
+    steps: int
+    batch: int
+    sampling: Literal["subset", "with-replacement", "epochs"] = "subset"
+
+
+class GradientFlow(msgspec.Struct, frozen=True, kw_only=True, tag="gradient-flow"):
+    """d theta / dt = -speed grad F(theta), by the Runge-Kutta method of order 8 of Dormand and Prince, adaptively.
+
+    With the speed of its scaling (m for a mean-field network, M L for the network of Ding et al.) it is the particle
+    flow of the mean-field limit. At the kinks of a ReLU the error estimate makes the steps small.
+
+    Args:
+        horizon: the last t.
+        tolerance: of the local error, relative to each parameter and to 1.
+        speed: factor of the velocity.
+        most_steps: the run ends as unfinished after so many steps of the solver.
+    """
+
+    horizon: float
+    tolerance: float = 1e-8
+    speed: float = 1.0
+    most_steps: int = 100_000
+
+
+Method = GradientDescent | StochasticDescent | GradientFlow
+
+
+@dataclass
+class State:
+    """A network on its way.
+
+    Args:
+        at: the number of steps taken, or the time t.
+        loss: F there, over all inputs.
+        path: the length of the polygon through the states passed so far, in the norm of all trained parameters.
+    """
+
+    at: float
+    loss: float
+    path: float
+
+
+def trajectory(
+    network: nn.Module, X: Tensor, y: Tensor, loss: Loss, method: Method, *, seed: int = 0, stops: Sequence[float] = ()
+) -> Iterator[State]:
+    """Train a module in place, yielding its state after every step (of a flow: at every stop).
+
+    What is done with the network between two states must leave it unchanged; then the trajectory is a function of
+    the arguments other than ``stops``. It ends early once the loss is not finite.
+
+    Args:
+        network: its parameters that require a gradient are trained.
+        X: inputs (n, ...).
+        y: labels, as the loss needs them.
+        loss: F.
+        method: how the weights move.
+        seed: of the batches.
+        stops: times in [0, horizon] at which to see a flow, in increasing order; a flow is interpolated there to the
+            order of the solver.
+
+    Raises:
+        ValueError: the method does not fit the data, or there is nothing to train.
+    """
+    with torch.no_grad():
+        loss.check(network(X), y)
+    trained = [p for p in network.parameters() if p.requires_grad]
+    if not trained:
+        raise ValueError("no parameter of the network requires a gradient, so none is trained")
+    if isinstance(method, GradientFlow):
+        return _flow(network, trained, X, y, loss, method, stops)
+    if not (math.isfinite(method.step_size) and method.step_size > 0 and method.steps >= 0):
+        raise ValueError(f"descent needs a positive step size and steps >= 0, not {method.step_size}, {method.steps}")
+    return _descent(network, trained, X, y, loss, method, seed)
+
+
+def gradient(network: nn.Module, trained: Sequence[Tensor], X: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, ...]:
+    """F and its gradient in the trained parameters; zero where a parameter has no influence."""
+    with torch.enable_grad():
+        value = loss.value(network(X), y)
+        found = torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True)
+    return value.detach(), *found
+
+
+def _descent(
+    network: nn.Module,
+    trained: list[nn.Parameter],
+    X: Tensor,
+    y: Tensor,
+    loss: Loss,
+    method: GradientDescent | StochasticDescent,
+    seed: int,
+) -> Iterator[State]:
+    batches = None if isinstance(method, GradientDescent) else _batches(len(X), method, seed)
+    path = 0.0
+    for step in range(method.steps + 1):
+        if batches is None:
+            value, *gradients = gradient(network, trained, X, y, loss)
+        else:
+            with torch.no_grad():
+                value = loss.value(network(X), y)
+        yield State(step, float(value), path)
+        if step == method.steps or not math.isfinite(value):
+            return
+        scale = 1.0
+        if batches is not None:
+            some = next(batches).to(X.device)
+            _, *gradients = gradient(network, trained, X[some], y[some], loss)
+            scale = len(X) / len(some) if loss.reduction == "sum" else 1.0
+        with torch.no_grad():
+            length = 0.0
+            for parameter, g in zip(trained, gradients, strict=True):
+                parameter.sub_(g, alpha=method.step_size * scale)
+                length += float(g.square().sum())
+        path += method.step_size * scale * math.sqrt(length)
+
+
+def _batches(n: int, method: StochasticDescent, seed: int) -> Iterator[Tensor]:
+    if not 1 <= method.batch <= n:
+        raise ValueError(f"a batch must hold 1 to {n} inputs, not {method.batch}")
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        if method.sampling == "with-replacement":
+            yield torch.randint(n, (method.batch,), generator=generator)
+            continue
+        order = torch.randperm(n, generator=generator)
+        if method.sampling == "subset":
+            yield order[: method.batch]
+        else:
+            yield from order[: n // method.batch * method.batch].split(method.batch)
+
+
+def _flow(
+    network: nn.Module,
+    trained: list[nn.Parameter],
+    X: Tensor,
+    y: Tensor,
+    loss: Loss,
+    method: GradientFlow,
+    stops: Sequence[float],
+) -> Iterator[State]:
+    sizes = [p.numel() for p in trained]
+
+    def put(theta: np.ndarray) -> None:
+        with torch.no_grad():
+            for parameter, part in zip(trained, torch.from_numpy(theta).split(sizes), strict=True):
+                parameter.copy_(part.view_as(parameter))
+
+    def velocity(t: float, theta: np.ndarray) -> np.ndarray:
+        put(theta)
+        gradients = gradient(network, trained, X, y, loss)[1:]
+        return -method.speed * nn.utils.parameters_to_vector(gradients).cpu().numpy()
+
+    def state(at: float, theta: np.ndarray, path: float) -> State:
+        put(theta)
+        with torch.no_grad():
+            return State(at, float(loss.value(network(X), y)), path)
+
+    theta = nn.utils.parameters_to_vector(trained).detach().cpu().numpy().copy()
+    waiting = [t for t in stops if t > 0]
+    if len(waiting) < len(stops):
+        yield state(0.0, theta, 0.0)
+    solver = DOP853(velocity, 0.0, theta, method.horizon, rtol=method.tolerance, atol=method.tolerance)
+    path = 0.0
+    taken = 0
+    while solver.status == "running" and taken < method.most_steps:
+        before = solver.y
+        taken += 1
+        solver.step()
+        if solver.status == "failed" or not np.isfinite(solver.y).all():
+            yield State(solver.t, math.nan, path)
+            return
+        between = solver.dense_output() if waiting and waiting[0] <= solver.t else None
+        while between is not None and waiting and waiting[0] <= solver.t:
+            at = waiting.pop(0)
+            seen = solver.y if at == solver.t else between(at)
+            yield state(at, seen, path + float(np.linalg.norm(seen - before)))
+        path += float(np.linalg.norm(solver.y - before))

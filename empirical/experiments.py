@@ -1,0 +1,190 @@
+"""Runs of any family: a specification and data in, a record of the trajectory and of what was observed out.
+
+Two-layer ReLU networks under full-batch descent have their own, much faster path in ``empirical.training``.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+import torch
+
+from empirical.batches import single_threaded
+from empirical.dynamics import GradientFlow, Method, trajectory
+from empirical.losses import Loss
+from empirical.measurements import OBSERVABLES, View
+from empirical.networks import Family
+from empirical.store import Store, content_key
+from empirical.training import fingerprint
+
+
+class NetworkSpecification(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a run depends on; with the machine and the library versions it fixes every bit of it.
+
+    Args:
+        family: the network.
+        loss: what is minimised.
+        method: how.
+        seed: of the weights; the batches have one derived from it.
+        inputs, labels: SHA-256 of the arrays trained on.
+        shape: of the inputs.
+        observed: the steps, or times, at which each observable is measured, by its name.
+        limit_gram: SHA-256 of the given limit matrix, or empty.
+        device: where the arithmetic happened; only the CPU repeats bit for bit.
+    """
+
+    family: Family
+    loss: Loss
+    method: Method
+    seed: int
+    inputs: str
+    labels: str
+    shape: tuple[int, ...]
+    observed: dict[str, tuple[float, ...]]
+    limit_gram: str = ""
+    device: str = "cpu"
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One observable at one step or time."""
+
+    at: float
+    observable: str
+    values: dict[str, float | list[float]]
+
+
+class NetworkRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One trajectory.
+
+    Args:
+        spec: what was run.
+        at: the steps 0, 1, ... of a descent, or the times at which a flow was seen.
+        losses: F there.
+        path_lengths: of the polygon through all states up to there.
+        measurements: in the order in which they were taken.
+        verdict: ``finished``; ``diverged``, where F is not finite; or ``unfinished``, where the flow's solver gave up.
+        reason: why it ended early, or empty.
+    """
+
+    spec: NetworkSpecification
+    at: list[float]
+    losses: list[float]
+    path_lengths: list[float]
+    measurements: list[Measurement]
+    verdict: Literal["finished", "diverged", "unfinished"]
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """The content hash of the specification."""
+        return content_key(self.spec)
+
+    def series(self, observable: str, value: str) -> dict[float, float | list[float]]:
+        """One value of an observable by step or time.
+
+        Raises:
+            KeyError: it was not observed.
+        """
+        found = {m.at: m.values[value] for m in self.measurements if m.observable == observable}
+        if not found:
+            raise KeyError(f"{observable!r} was not observed")
+        return found
+
+
+def run_network(
+    family: Family,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    loss: Loss,
+    method: Method,
+    seed: int = 0,
+    observe: Mapping[str, Sequence[float]] | None = None,
+    limit_gram: np.ndarray | None = None,
+    device: str = "cpu",
+    store: Store | None = None,
+) -> NetworkRun:
+    """Draw a network of a family and train it.
+
+    Args:
+        family: the network, drawn for the inputs' second dimension.
+        X: inputs (n, ...), used as they are.
+        y: labels (n,) or (n, k), as the loss needs them.
+        loss: what is minimised.
+        method: how; a flow is seen at its horizon and wherever something is observed.
+        seed: of the weights and of the batches.
+        observe: the steps, or times, at which to measure each of :data:`~empirical.measurements.OBSERVABLES`.
+            Measuring never changes a run.
+        limit_gram: the Gram matrix of infinite width, for the drift from it.
+        device: a torch device.
+        store: where the finished run is kept, and taken from if it is there.
+
+    Returns:
+        The run; one that ended early says so.
+
+    Raises:
+        ValueError: an argument is out of its range, or an observable is not defined for the network.
+    """
+    X, y = (np.array(a, dtype=np.float64, order="C") for a in (X, y))
+    if X.ndim < 2 or X.size == 0 or len(y) != len(X) or not (np.isfinite(X).all() and np.isfinite(y).all()):
+        raise ValueError(f"inputs {X.shape} and labels {y.shape} must be finite, one label for each of n >= 1 inputs")
+    observed = {name: tuple(sorted({float(t) for t in times})) for name, times in sorted((observe or {}).items())}
+    end = float(method.horizon if isinstance(method, GradientFlow) else method.steps)
+    for name, times in observed.items():
+        if name not in OBSERVABLES:
+            raise ValueError(f"unknown observable {name!r}: choose from {', '.join(OBSERVABLES)}")
+        if times and not 0 <= times[0] <= times[-1] <= end:
+            raise ValueError(f"{name!r} can be observed from 0 to {end:g}, not at {times[0]:g} to {times[-1]:g}")
+    spec = NetworkSpecification(
+        family=family,
+        loss=loss,
+        method=method,
+        seed=seed,
+        inputs=fingerprint(X),
+        labels=fingerprint(y),
+        shape=X.shape,
+        observed=observed,
+        limit_gram="" if limit_gram is None else fingerprint(limit_gram),
+        device=device,
+    )
+    if store and (kept := store.get(content_key(spec), NetworkRun)):
+        return kept
+    with single_threaded():
+        run = _run(spec, torch.from_numpy(X).to(device), torch.from_numpy(y).to(device), limit_gram, end)
+    if store:
+        store.put(run)
+    return run
+
+
+def _run(
+    spec: NetworkSpecification, X: torch.Tensor, y: torch.Tensor, limit_gram: np.ndarray | None, end: float
+) -> NetworkRun:
+    network = spec.family.draw(spec.shape[1], spec.seed).to(spec.device)
+    start = copy.deepcopy(network)
+    initial = View(start, start, X, y, spec.loss, limit_gram)
+    stops = sorted({0.0, end, *(t for times in spec.observed.values() for t in times)})
+    batch_seed = ~spec.seed & (2**63 - 1)  # not the seed of the weights
+    run = NetworkRun(spec=spec, at=[], losses=[], path_lengths=[], measurements=[], verdict="finished")
+    for state in trajectory(network, X, y, spec.loss, spec.method, seed=batch_seed, stops=stops):
+        run.at.append(state.at)
+        run.losses.append(state.loss)
+        run.path_lengths.append(state.path)
+        if not math.isfinite(state.loss):
+            break
+        view = View(network, start, X, y, spec.loss, limit_gram, initial) if state.at else initial
+        for name, times in spec.observed.items():
+            if state.at in times:
+                values = OBSERVABLES[name].measure(view)
+                run.measurements.append(Measurement(at=state.at, observable=name, values=values))
+    if not math.isfinite(run.losses[-1]):
+        reason = f"the loss is {run.losses[-1]} at {run.at[-1]:g}, from {run.losses[0]:.3g}"
+        return msgspec.structs.replace(run, verdict="diverged", reason=reason)
+    if run.at[-1] < end:
+        reason = f"the solver took all its steps before time {end:g}"
+        return msgspec.structs.replace(run, verdict="unfinished", reason=reason)
+    return run

@@ -1,0 +1,354 @@
+"""What proofs about deep networks speak of, measured on a module and its start.
+
+Each observable names the statement that promises something about it. It only reads the network; where it has to move
+weights (semi-smoothness, curvature) it works on copies. Spectral norms are those of the matrices as stored. All
+numbers are float64 estimates.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch import Tensor, nn
+
+from empirical.dynamics import gradient
+from empirical.losses import Loss
+from empirical.networks import allenzhu2019, liu2021_opt
+from empirical.tangent_kernels import cross_gram_matrix, gram_matrix
+
+Values = dict[str, float | list[float]]
+
+
+@dataclass(eq=False)
+class View:
+    """A network beside its start; what several observables need is computed once.
+
+    Args:
+        network, start: now and at the start; the start is never trained.
+        X, y: the training set.
+        loss: F.
+        limit_gram: the Gram matrix of infinite width, where the drift from it is wanted.
+        initial: the view at the start, or None if this is it.
+    """
+
+    network: nn.Module
+    start: nn.Module
+    X: Tensor
+    y: Tensor
+    loss: Loss
+    limit_gram: np.ndarray | None = None
+    initial: View | None = None
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """The outputs now."""
+        with torch.no_grad():
+            return self.network(self.X)
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """The Gram matrix now."""
+        return gram_matrix(self.network, self.X)
+
+    @property
+    def initial_gram(self) -> np.ndarray:
+        """The Gram matrix at the start."""
+        return self.gram if self.initial is None else self.initial.gram
+
+    @cached_property
+    def initial_eigenvectors(self) -> np.ndarray:
+        """Eigenvectors of the limit matrix, or else of that at the start, by increasing eigenvalue, as columns."""
+        if self.initial is not None:
+            return self.initial.initial_eigenvectors
+        return np.linalg.eigh(self.gram if self.limit_gram is None else self.limit_gram)[1]
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """The trained parameters."""
+        return [p for p in self.network.parameters() if p.requires_grad]
+
+    @cached_property
+    def value_and_gradient(self) -> tuple[Tensor, ...]:
+        """F and its gradient."""
+        return gradient(self.network, self.trained, self.X, self.y, self.loss)
+
+    @cached_property
+    def moves(self) -> dict[str, Tensor]:
+        """How far each trained parameter is from its start, by name."""
+        then = dict(self.start.named_parameters())
+        now = self.network.named_parameters()
+        return {name: (p - then[name]).detach() for name, p in now if p.requires_grad}
+
+    @cached_property
+    def preactivations(self) -> list[Tensor]:
+        """The outputs of the modules of ``network.hidden``, layer by layer.
+
+        Raises:
+            ValueError: the network has no hidden layers by that name.
+        """
+        layers = hidden_layers(self.network)
+        seen: list[Tensor] = []
+        handles = [layer.register_forward_hook(lambda _, __, z: seen.append(z.detach())) for layer in layers]
+        try:
+            with torch.no_grad():
+                self.network(self.X)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return seen
+
+    @property
+    def allenzhu(self) -> allenzhu2019.Network:
+        """The network, if it is one of Allen-Zhu et al. without patches.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if not isinstance(self.network, allenzhu2019.Network) or self.network.patch is not None:
+            raise ValueError("norms and separation by layer are those of Allen-Zhu et al.'s networks of vectors")
+        return self.network
+
+
+def hidden_layers(network: nn.Module) -> list[nn.Module]:
+    """The modules of ``network.hidden``, in order.
+
+    Raises:
+        ValueError: the network has none of that name.
+    """
+    hidden = getattr(network, "hidden", None)
+    if not isinstance(hidden, nn.Module):
+        raise ValueError(f"{type(network).__name__} has no layers named hidden to observe")
+    return list(hidden) if isinstance(hidden, nn.ModuleList) else [hidden]
+
+
+def residuals(view: View) -> Values:
+    """The residual, and its components along eigenvectors of the limit matrix (else of the first Gram matrix)."""
+    residual = view.loss.residual(view.outputs, view.y).reshape(-1).cpu().numpy()
+    components = view.initial_eigenvectors.T @ residual
+    return {"norm": float(np.linalg.norm(residual)), "components": components.tolist()}
+
+
+def tangent_kernel(view: View) -> Values:
+    """Extreme eigenvalues of the Gram matrix, and its drift from the start and from infinite width."""
+    eigenvalues = np.linalg.eigvalsh(view.gram)
+    found: Values = {
+        "least_eigenvalue": float(eigenvalues[0]),
+        "largest_eigenvalue": float(eigenvalues[-1]),
+        "drift_from_start": float(np.linalg.norm(view.gram - view.initial_gram, 2)),
+    }
+    if view.limit_gram is not None:
+        found["drift_from_limit"] = float(np.linalg.norm(view.gram - view.limit_gram, 2))
+    return found
+
+
+def travel(view: View) -> Values:
+    """How far the trained parameters are from their start: in all, by layer, and by neuron (row) at most."""
+    matrices = [move.reshape(len(move), -1) for move in view.moves.values() if move.ndim > 1]
+    return {
+        "distance": math.sqrt(sum(float(move.square().sum()) for move in view.moves.values())),
+        "spectral": [float(torch.linalg.matrix_norm(move, 2)) for move in matrices],
+        "frobenius": [float(move.norm()) for move in matrices],
+        "neuron": [float(move.norm(dim=1).max()) for move in matrices],
+    }
+
+
+def flips(view: View) -> Values:
+    """The share of patterns 1{z >= 0} that differ from the initial ones, by hidden layer."""
+    initial = view if view.initial is None else view.initial
+    pairs = zip(view.preactivations, initial.preactivations, strict=True)
+    return {"share": [float(((now >= 0) != (then >= 0)).double().mean()) for now, then in pairs]}
+
+
+def gradient_dominance(view: View) -> Values:
+    """|grad F|^2 / (2 F) over all trained parameters and over the last hidden layer alone (nan once F = 0)."""
+    value, *gradients = view.value_and_gradient
+    hidden = [
+        float(g.square().sum())
+        for (name, p), g in zip(
+            ((n, p) for n, p in view.network.named_parameters() if p.requires_grad), gradients, strict=True
+        )
+        if name.startswith("hidden")
+    ]
+    total, twice = sum(float(g.square().sum()) for g in gradients), 2 * float(value)
+    found: Values = {"all": total / twice if twice else math.nan}
+    if hidden:
+        found["last_hidden"] = hidden[-1] / twice if twice else math.nan
+    return found
+
+
+def semi_smoothness(view: View, radii: tuple[float, ...] = (1e-3, 1e-2, 1e-1)) -> Values:
+    """F(W + W') - F(W) - <grad F, W'> for W' = -omega grad F / max_l |grad_l F|_2, at several omega."""
+    value, *gradients = view.value_and_gradient
+    largest = max(float(torch.linalg.matrix_norm(g.reshape(len(g), -1), 2)) for g in gradients)
+    found: dict[str, list[float]] = {"radius": list(radii), "remainder": []}
+    for radius in radii:
+        moved = copy.deepcopy(view.network)
+        step = radius / largest if largest else 0.0
+        with torch.no_grad():
+            for p, g in zip((p for p in moved.parameters() if p.requires_grad), gradients, strict=True):
+                p.sub_(g, alpha=step)
+            linear = -step * sum(float(g.square().sum()) for g in gradients)
+            after = view.loss.value(moved(view.X), view.y)
+        found["remainder"].append(float(after) - float(value) - linear)
+    return dict(found)
+
+
+def forward_norms(view: View) -> Values:
+    """The least and the largest norm of a hidden layer's features over the inputs, by layer from h_0."""
+    with torch.no_grad():
+        norms = [h.norm(dim=1) for h in view.allenzhu.activations(view.X)]
+    return {"least": [float(n.min()) for n in norms], "largest": [float(n.max()) for n in norms]}
+
+
+def backward_norms(view: View) -> Values:
+    """max_i |Back_(i,l)|_2 for l = 1..L, with Back_(i,l) = B D_L W_L ... D_l W_l (I + tau W where layers skip)."""
+    network = view.allenzhu
+    found: list[float] = []
+    with torch.no_grad():
+        back = network.output.weight.expand(len(view.X), -1, -1)
+        for weight, active, tau in reversed(_factors_by_layer(network, view.X)):
+            back = back * active[:, None]
+            back = back + tau * (back @ weight) if tau is not None else back @ weight
+            found.insert(0, float(torch.linalg.matrix_norm(back, 2).max()))
+    return {"largest": found}
+
+
+def intermediate_norms(view: View, inputs: int = 3, iterations: int = 50) -> Values:
+    """max_i |W_b D_(i,b-1) ... D_(i,1) W_1|_2 for b = 1..L over the first inputs, by power iteration (from below)."""
+    network = view.allenzhu
+    X = view.X[:inputs]
+    begin = np.random.default_rng(0).standard_normal((len(X), len(network.input.weight)))
+    found = []
+    with torch.no_grad():
+        factors = _factors_by_layer(network, X)
+        for b in range(1, len(factors) + 1):
+            v = torch.from_numpy(begin).to(X)
+            norm = v.new_zeros(len(X))
+            for _ in range(iterations):
+                v = v / v.norm(dim=1, keepdim=True)
+                for k, (weight, active, tau) in enumerate(factors[:b]):
+                    v = v + tau * (v @ weight.T) if tau is not None else v @ weight.T
+                    v = v * active if k + 1 < b else v
+                norm = v.norm(dim=1)
+                for k, (weight, active, tau) in reversed(list(enumerate(factors[:b]))):
+                    v = v * active if k + 1 < b else v
+                    v = v + tau * (v @ weight) if tau is not None else v @ weight
+            found.append(float(norm.max()))
+    return {"largest": found}
+
+
+def _factors_by_layer(network: allenzhu2019.Network, X: Tensor) -> list[tuple[Tensor, Tensor, float | None]]:
+    """Each trained matrix with its patterns D (n, m), and tau where it is added to a skip."""
+    features = network.activations(X)
+    found: list[tuple[Tensor, Tensor, float | None]] = []
+    for depth, layer in enumerate(network.hidden, 1):
+        tau = network.tau if depth < len(network.hidden) else None
+        z = layer(features[depth - 1])
+        z = z if tau is None else features[depth - 1] + tau * z
+        found.append((layer.get_parameter("weight"), (z >= 0).to(X.dtype), tau))
+    return found
+
+
+def separation(view: View) -> Values:
+    """min_(i != j) |(I - h_i h_i^T / |h_i|^2) h_j| of the features, by layer from h_0."""
+    found = []
+    with torch.no_grad():
+        for h in view.allenzhu.activations(view.X):
+            directions = h / h.norm(dim=1, keepdim=True)
+            along = directions @ h.T
+            apart = (h.square().sum(dim=1) - along.square()).clamp(min=0).sqrt()
+            found.append(float(apart[~torch.eye(len(h), dtype=torch.bool)].min()))
+    return {"least": found}
+
+
+def jacobian_change(view: View) -> Values:
+    """|J - J(0)| in spectral and Frobenius norm, and the latter over |J(0)|."""
+    cross = cross_gram_matrix(view.network, view.start, view.X)
+    change = view.gram + view.initial_gram - cross - cross.T
+    squares = max(float(np.trace(change)), 0.0)
+    return {
+        "spectral": math.sqrt(max(float(np.linalg.eigvalsh(change)[-1]), 0.0)),
+        "frobenius": math.sqrt(squares),
+        "relative": math.sqrt(squares / float(np.trace(view.initial_gram))),
+    }
+
+
+def curvature(view: View) -> Values:
+    """The spectral norm of the Hessian of F, by Lanczos iteration on products with it (scipy's ARPACK)."""
+    trained = view.trained
+    with torch.enable_grad():
+        value = view.loss.value(view.network(view.X), view.y)
+        first = torch.cat([g.flatten() for g in torch.autograd.grad(value, trained, create_graph=True)])
+
+    def product(v: np.ndarray) -> np.ndarray:
+        along = torch.from_numpy(np.ascontiguousarray(v.reshape(-1))).to(first)
+        second = torch.autograd.grad(
+            first, trained, along, retain_graph=True, materialize_grads=True, allow_unused=True
+        )
+        return torch.cat([g.flatten() for g in second]).cpu().numpy()
+
+    operator = LinearOperator((len(first), len(first)), matvec=product, dtype=np.float64)
+    begin = np.random.default_rng(0).standard_normal(len(first))
+    return {"norm": float(abs(eigsh(operator, k=1, which="LM", v0=begin, tol=1e-6, return_eigenvectors=False)[0]))}
+
+
+def sensitivity(view: View) -> Values:
+    """The singular values of J, its effective rank (sum sigma^2)^2 / sum sigma^4, and trace(K) per parameter."""
+    squares = np.clip(np.linalg.eigvalsh(view.gram)[::-1], 0, None)
+    count = sum(p.numel() for p in view.trained)
+    return {
+        "singular_values": np.sqrt(squares).tolist(),
+        "effective_rank": float(squares.sum() ** 2 / np.square(squares).sum()),
+        "trace_per_parameter": float(squares.sum()) / count,
+    }
+
+
+def hyperspherical_energy(view: View) -> Values:
+    """E_1 of each hidden layer's neurons (the rows of its matrix, or R v_i)."""
+    found = []
+    for layer in hidden_layers(view.network):
+        with torch.no_grad():
+            if isinstance(layer, liu2021_opt.OrthogonalLayer):
+                neurons = (layer.rotation @ layer.V).T
+            else:
+                neurons = layer.get_parameter("weight")
+        found.append(liu2021_opt.energy(neurons, 1.0))
+    return {"energy": found}
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A measurement and the statement it stands beside.
+
+    Args:
+        measure: reads a :class:`View`.
+        promised_by: the paper's statement about it.
+    """
+
+    measure: Callable[[View], Values]
+    promised_by: str
+
+
+OBSERVABLES: dict[str, Observable] = {
+    "residuals": Observable(residuals, "Arora et al. 2019, Theorem 4.1 (from memory): (1 - eta lambda_i)^k v_i.y"),
+    "tangent kernel": Observable(tangent_kernel, "Du et al. 2019, Lemmas 3.1 and 3.2; deep: Lemmas B.2 and B.4"),
+    "travel": Observable(travel, "Du et al. 2019, Corollary 4.1; deep: Lemma B.5; Allen-Zhu et al. 2019, Theorem 1"),
+    "flips": Observable(flips, "Du et al. 2019, Lemma 4.1; Allen-Zhu et al. 2019, Lemma 8.2 (from memory)"),
+    "gradient dominance": Observable(gradient_dominance, "Allen-Zhu et al. 2019, Theorem 3 (from memory)"),
+    "semi-smoothness": Observable(semi_smoothness, "Allen-Zhu et al. 2019, Theorem 4 (from memory)"),
+    "forward norms": Observable(forward_norms, "Allen-Zhu et al. 2019, Lemma 7.1"),
+    "intermediate norms": Observable(intermediate_norms, "Allen-Zhu et al. 2019, Lemma 7.3 (from memory)"),
+    "backward norms": Observable(backward_norms, "Allen-Zhu et al. 2019, Lemma 7.4 (from memory)"),
+    "separation": Observable(separation, "Allen-Zhu et al. 2019, Lemma 7.5 (from memory)"),
+    "jacobian change": Observable(jacobian_change, "Liu, Zhu and Belkin 2022; Allen-Zhu et al. 2019, Theorem 5"),
+    "curvature": Observable(curvature, "Liu, Zhu and Belkin 2022: eta <= 1 / (L_F^2 + beta_F |r_0|) (from memory)"),
+    "sensitivity": Observable(sensitivity, "Dong and Zhou 2019: no quantitative statement"),
+    "energy": Observable(hyperspherical_energy, "Liu et al. 2021: rotations keep the hyperspherical energy"),
+}

@@ -1,0 +1,257 @@
+"""Training of any family: against the fast two-layer path, exact solutions and replays; observing changes nothing."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import expm
+
+from empirical import train
+from empirical.dynamics import GradientDescent, GradientFlow, StochasticDescent, trajectory
+from empirical.experiments import NetworkRun, run_network
+from empirical.losses import Loss
+from empirical.measurements import OBSERVABLES
+from empirical.networks import allenzhu2019, ding2021, du2019_deep, liu2021_opt, nguyen2020, shallow
+from empirical.store import Store
+from tests.empirical.cases import unit_rows
+
+RNG = np.random.default_rng(0)
+X, Y = unit_rows(RNG, 8, 5), RNG.standard_normal(8)
+SQUARES = Loss()
+DESCENT = GradientDescent(step_size=0.1, steps=6)
+
+
+@pytest.mark.parametrize("trained", ["first", "both"])
+def test_descent_follows_the_fast_two_layer_path(trained):
+    family = shallow.TwoLayer(width=50, trained=trained)
+    run = run_network(family, X, Y, loss=SQUARES, method=GradientDescent(step_size=0.2, steps=30), seed=7)
+    fast = train(X, Y, width=50, step_size=0.2, steps=30, seed=7, trained=trained)
+    np.testing.assert_allclose(run.losses, fast.losses, rtol=1e-10)
+    assert run.at == list(range(31)) and run.verdict == "finished"
+
+
+def test_the_flow_of_a_linear_model_is_the_exponential():
+    """With the last layer alone trained, r(t) = exp(-t K) r(0) with the constant K = features features^T."""
+    family = shallow.TwoLayer(width=40, trained="last", activation="tanh")
+    network = family.draw(5, seed=0)
+    features = (network.scale * torch.tanh(network.hidden(torch.as_tensor(X)))).detach().numpy()
+    K, r = features @ features.T, Y - network(torch.as_tensor(X)).detach().numpy()
+    times = (0.0, 0.5, 3.0, 10.0)
+    for tolerance, error in [(1e-10, 1e-8), (1e-4, 1e-3)]:
+        method = GradientFlow(horizon=10, tolerance=tolerance)
+        run = run_network(family, X, Y, loss=SQUARES, method=method, observe={"residuals": times})
+        exact = [0.5 * np.sum((expm(-t * K) @ r) ** 2) for t in times]
+        np.testing.assert_allclose(run.losses, exact, rtol=error)
+        assert run.at == list(times)
+        components = np.array(run.series("residuals", "components")[3.0])
+        eigenvalues, vectors = np.linalg.eigh(K)
+        np.testing.assert_allclose(components, np.exp(-3 * eigenvalues) * (vectors.T @ r), atol=error * 10)
+
+
+def test_speed_is_a_change_of_time():
+    def losses(speed, horizon):
+        method = GradientFlow(horizon=horizon, tolerance=1e-10, speed=speed)
+        family = shallow.TwoLayer(width=20, form="mean-field", activation="tanh", trained="both")
+        return run_network(family, X, Y, loss=SQUARES, method=method).losses[-1]
+
+    assert losses(20, 0.5) == pytest.approx(losses(1, 10), rel=1e-7)
+
+
+def test_the_path_of_a_flow_and_of_a_descent():
+    flow = run_network(
+        shallow.TwoLayer(width=40, activation="tanh"),
+        X,
+        Y,
+        loss=SQUARES,
+        method=GradientFlow(horizon=2),
+        observe={"travel": [1.0, 2.0]},
+    )
+    for at, length in zip(flow.at, flow.path_lengths, strict=True):
+        if at:
+            distance = flow.series("travel", "distance")[at]
+            assert distance * (1 - 1e-9) <= length <= 1.5 * distance
+    short = run_network(
+        shallow.TwoLayer(width=40, activation="tanh"),
+        X,
+        Y,
+        loss=SQUARES,
+        method=GradientDescent(step_size=0.1, steps=1),
+        observe={"travel": [1], "gradient dominance": [0]},
+    )
+    assert short.path_lengths[1] == pytest.approx(short.series("travel", "distance")[1], rel=1e-12)
+    gradient = math.sqrt(2 * short.losses[0] * short.series("gradient dominance", "all")[0])
+    assert short.path_lengths[1] == pytest.approx(0.1 * gradient, rel=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_batch_of_all_inputs_is_full_descent(reduction):
+    family, loss = du2019_deep.FullyConnected(width=20, depth=2), Loss(reduction=reduction)
+    full = run_network(family, X, Y, loss=loss, method=DESCENT)
+    for sampling in ("subset", "epochs"):
+        method = StochasticDescent(step_size=0.1, steps=6, batch=8, sampling=sampling)
+        run = run_network(family, X, Y, loss=loss, method=method)
+        np.testing.assert_allclose(run.losses, full.losses, rtol=1e-10)
+
+
+@pytest.mark.parametrize("sampling", ["subset", "with-replacement", "epochs"])
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_batches_are_drawn_as_said(sampling, reduction):
+    """One linear weight per input: a step changes exactly the weights of its batch, by eta (n / b) or eta / b each."""
+    inputs, labels = torch.eye(10, dtype=torch.float64), torch.ones(10, dtype=torch.float64)
+    method = StochasticDescent(step_size=0.01, steps=300, batch=3, sampling=sampling)
+    network = shallow.TwoLayer(width=10, form="standard", trained="last", activation="identity").draw(10, seed=0)
+    with torch.no_grad():
+        network.hidden.weight.copy_(torch.eye(10))
+        network.output.weight.zero_()
+    counts, epoch, before = np.zeros(10), [], network.output.weight.detach().clone()
+    for state in trajectory(network, inputs, labels, Loss(reduction=reduction), method, seed=1):
+        now = network.output.weight.detach().clone()
+        if state.at:
+            share = ((now - before) / (1 - before))[0] / (0.01 / 3 * (10 if reduction == "sum" else 1))
+            picked = share.round()
+            torch.testing.assert_close(share, picked, atol=1e-6, rtol=0)
+            assert float(picked.sum()) == 3
+            if sampling != "with-replacement":
+                assert picked.max() == 1
+            counts += picked.numpy()
+            epoch = [*epoch, *np.flatnonzero(picked)]
+            if sampling == "epochs" and state.at % 3 == 0:
+                assert len(set(epoch)) == 9  # the tenth input is dropped with the short last batch
+                epoch = []
+        before = now
+    assert np.abs(counts - 90).max() < 6 * math.sqrt(90)
+
+
+def test_stochastic_descent_repeats_and_depends_on_the_seed():
+    method = StochasticDescent(step_size=0.05, steps=20, batch=2)
+    runs = [
+        run_network(du2019_deep.ResNet(width=20, depth=3), X, Y, loss=SQUARES, method=method, seed=seed)
+        for seed in (0, 0, 1)
+    ]
+    assert runs[0] == runs[1] and runs[0].losses != runs[2].losses
+
+
+CASES = {
+    "two-layer": (shallow.TwoLayer(width=20, trained="both"), X, Y, SQUARES),
+    "fully connected": (du2019_deep.FullyConnected(width=20, depth=3), X, Y, SQUARES),
+    "convolutional": (du2019_deep.ConvResNet(width=5, depth=2, pixels=5), X[:, None], Y, SQUARES),
+    "Allen-Zhu": (allenzhu2019.FullyConnected(width=30, depth=3, outputs=2), X, np.stack([Y, -Y], 1), SQUARES),
+    "Allen-Zhu residual": (allenzhu2019.ResNet(width=30, depth=3, outputs=2), X, np.stack([Y, Y], 1), SQUARES),
+    "Ding": (ding2021.ResNet(depth=4, branches=5), X, Y, Loss(reduction="mean")),
+    "pyramid": (nguyen2020.Pyramid(widths=(12, 6, 2), scale=2.0), X, np.stack([Y, -Y], 1), SQUARES),
+    "OPT": (liu2021_opt.OrthogonalNetwork(widths=(7, 4)), X, Y, SQUARES),
+    "logistic": (shallow.TwoLayer(width=20), X, np.sign(Y), Loss(kind="logistic", reduction="mean")),
+    "classes": (
+        allenzhu2019.FullyConnected(width=30, depth=2, outputs=3),
+        X,
+        np.arange(8) % 3,
+        Loss(kind="cross-entropy"),
+    ),
+}
+KERNEL_ONLY = {"residuals", "tangent kernel", "jacobian change", "sensitivity"}
+ALLENZHU_ONLY = {"forward norms", "intermediate norms", "backward norms", "separation"}
+
+
+def defined(case):
+    names = set(OBSERVABLES)
+    if case in ("Ding", "OPT"):
+        names -= KERNEL_ONLY
+    if case == "Ding":
+        names -= {"flips", "energy"}
+    if case == "pyramid":
+        names -= {"energy"}  # W_2 = 0 has no directions
+    return names if case in ("Allen-Zhu", "Allen-Zhu residual", "classes") else names - ALLENZHU_ONLY
+
+
+METHODS = {
+    "descent": GradientDescent(step_size=0.02, steps=4),
+    "stochastic": StochasticDescent(step_size=0.02, steps=4, batch=3),
+    "flow": GradientFlow(horizon=0.1, tolerance=1e-4),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES)
+def test_observing_never_changes_a_run(case, method):
+    family, inputs, labels, loss = CASES[case]
+    end = 0.1 if method == "flow" else 4
+    times = [0, end / 2, end]
+    common = {"loss": loss, "method": METHODS[method], "seed": 3}
+    observed = run_network(family, inputs, labels, observe=dict.fromkeys(defined(case), times), **common)
+    bare = run_network(family, inputs, labels, **common)
+    seen = dict(zip(observed.at, zip(observed.losses, observed.path_lengths, strict=True), strict=True))
+    for at, value, path in zip(bare.at, bare.losses, bare.path_lengths, strict=True):
+        assert seen[at] == (value, path) if method != "flow" else seen[at][0] == value
+    assert len(observed.measurements) == 3 * len(defined(case)) and observed.losses[-1] < observed.losses[0] * 1.2
+    for measurement in observed.measurements:
+        for value in measurement.values.values():
+            assert np.isfinite(value).all()
+
+
+def test_runs_are_stored_and_found(tmp_path):
+    store = Store(tmp_path)
+    first = run_network(CASES["Ding"][0], X, Y, loss=SQUARES, method=DESCENT, store=store)
+    assert run_network(CASES["Ding"][0], X, Y, loss=SQUARES, method=DESCENT, store=store) == first
+    assert store.get(first.key, NetworkRun) == first and len(store.keys()) == 1
+    run_network(CASES["Ding"][0], X, Y, loss=SQUARES, method=DESCENT, seed=1, store=store)
+    assert len(store.keys()) == 2
+
+
+def test_what_cannot_go_on_says_so():
+    diverged = run_network(
+        shallow.TwoLayer(width=20, activation="softplus", trained="both"),
+        X,
+        Y,
+        loss=SQUARES,
+        method=GradientDescent(step_size=50.0, steps=2000),
+    )
+    assert diverged.verdict == "diverged" and "from" in diverged.reason and len(diverged.losses) < 2000
+    method = GradientFlow(horizon=50, most_steps=3)
+    slow = run_network(shallow.TwoLayer(width=20, activation="tanh"), X, Y, loss=SQUARES, method=method)
+    assert slow.verdict == "unfinished" and "time 50" in slow.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"observe": {"colour": [0]}}, "unknown observable 'colour'"),
+        ({"observe": {"travel": [7]}}, "from 0 to 6"),
+        ({"loss": Loss(kind="logistic")}, "labels -1 and 1"),
+        ({"loss": Loss(kind="cross-entropy")}, "labels 0..-1"),
+        ({"method": GradientDescent(step_size=0.0, steps=3)}, "positive step"),
+        ({"method": StochasticDescent(step_size=0.1, steps=3, batch=9)}, "1 to 8 inputs"),
+        ({"observe": {"separation": [0]}}, "Allen-Zhu"),
+        ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"tangent kernel": [0]}}, r"\(Network\) is not"),
+        ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"flips": [0]}}, "no layers named hidden"),
+        ({"y": Y[:3]}, "one label for each"),
+    ],
+)
+def test_bad_arguments_are_refused(change, message):
+    arguments = {"family": shallow.TwoLayer(width=4), "X": X, "y": Y, "loss": SQUARES, "method": DESCENT} | change
+    with pytest.raises(ValueError, match=message):
+        run_network(**arguments)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_losses(reduction):
+    scale = 1 if reduction == "sum" else 1 / 4
+    outputs, classes = RNG.standard_normal((4, 3)), np.array([0, 2, 1, 1])
+    naive = sum(-o[c] + math.log(sum(math.exp(v) for v in o)) for o, c in zip(outputs, classes, strict=True))
+    loss = Loss(kind="cross-entropy", reduction=reduction)
+    assert float(loss.value(torch.as_tensor(outputs), torch.as_tensor(classes))) == pytest.approx(scale * naive)
+    f, y = outputs[:, 0], np.array([1.0, -1, -1, 1])
+    naive = sum(math.log1p(math.exp(-a * b)) for a, b in zip(f, y, strict=True))
+    loss = Loss(kind="logistic", reduction=reduction)
+    assert float(loss.value(torch.as_tensor(f), torch.as_tensor(y))) == pytest.approx(scale * naive)
+    loss = Loss(reduction=reduction)
+    value = float(loss.value(torch.as_tensor(outputs), torch.zeros(4, 3)))
+    assert value == pytest.approx(scale * 0.5 * (outputs**2).sum())
+    torch.testing.assert_close(loss.residual(torch.as_tensor(f), torch.as_tensor(y)), torch.as_tensor(y - f))
+
+
+def test_nothing_is_warned_of():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run_network(CASES["Ding"][0], X, Y, loss=SQUARES, method=GradientFlow(horizon=0.1))
