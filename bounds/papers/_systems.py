@@ -12,7 +12,19 @@ from sympy.core.relational import Relational
 
 from bounds.proofs.arguments import Argument
 from bounds.proofs.obligations import Obligation, Step
-from bounds.quantities import e_0, eta, initial_least_eigenvalue, least_eigenvalue, n, quantity, t
+from bounds.quantities import (
+    X_norm,
+    e_0,
+    eta,
+    initial_least_eigenvalue,
+    least_eigenvalue,
+    lipschitz,
+    m,
+    n,
+    quantity,
+    smoothness,
+    t,
+)
 from bounds.statements import Edition, hypothesis
 
 mu = quantity("mu", "constant of the PL* inequality on the ball", latex=r"\mu")
@@ -38,6 +50,11 @@ distance = quantity("D_k", "distance of all parameters from their start", latex=
 slope = quantity("rho_g", "least slope of the output map", latex=r"\rho")
 input_frame = quantity("lambda_psi", "least eigenvalue of Dpsi Dpsi^T of the input map", nonnegative=True)
 rank = quantity("rank_H", "rank of the Hessian of one component at a solution", integer=True)
+
+jacobian_change = quantity("J_k", "distance of the Jacobian from the initial one, spectral norm", nonnegative=True)
+largest_gradient = quantity("G_f", "largest norm of an output's gradient on the ball", nonnegative=True)
+linearisation = quantity("T_2", "distance of an output from its linearisation", nonnegative=True)
+kernel_change = quantity("K_ij", "change of an entry of the kernel, in modulus", nonnegative=True)
 
 ON_THE_BALL = hypothesis(
     "PL* on the ball",
@@ -275,3 +292,75 @@ def one_sign(edition: Edition) -> Obligation:
         claim=Gt(Max(above, below), n),
         planted=Gt(Max(above, below), Q(11, 10) * n),
     )
+
+
+# --- Two layers and linearity -----------------------------------------------------------------------------------------
+
+_neurons = Symbol("v2", nonnegative=True)
+"""Squared length of a direction, summed over the neurons."""
+
+
+def two_layer_hessian(edition: Edition) -> Obligation:
+    """The blocks of the Jacobian of a two-layer network, summed."""
+    change, bound = Symbol("dJ", nonnegative=True), promised(edition, "Jacobian")
+    return Obligation(
+        "Jacobian of two layers",
+        "The squared norm of J(w) - J(w') is at most (beta^2/m) ||X||^2 sum_r |w_r - w'_r|^2, the sum at most R^2.",
+        given=(Le(change**2, smoothness**2 / m * X_norm**2 * _neurons), Le(_neurons, ball**2)),
+        claim=Le(change, bound),
+        planted=Le(change, Q(9, 10) * bound),
+    )
+
+
+def linearisation_error(edition: Edition) -> Obligation:
+    """The remainder of the expansion to first order."""
+    remainder, bound = Symbol("rest", nonnegative=True), promised(edition, "distance from the linearisation")
+    return Obligation(
+        "remainder",
+        "Half the second derivative, somewhere between, in the direction w - w_0 of length at most R.",
+        given=(Le(remainder, hessian * _neurons / 2), Le(_neurons, ball**2)),
+        claim=Le(remainder, bound),
+        planted=Le(remainder, Q(9, 10) * bound),
+    )
+
+
+def entry_change(edition: Edition) -> Obligation:
+    """An entry of the kernel is a product of two gradients."""
+    first, second = Symbol("d1", nonnegative=True), Symbol("d2", nonnegative=True)
+    bound = promised(edition, "entry of the kernel")
+    return Obligation(
+        "entry of the kernel",
+        "grad f_i . grad f_j changes by at most |grad f_i| d_j + |grad f_j(w_0)| d_i, each gradient by at most h R.",
+        given=(Le(first, hessian * ball), Le(second, hessian * ball)),
+        claim=Le(largest_gradient * (first + second), bound),
+        planted=Le(largest_gradient * (first + second), Q(9, 10) * bound),
+    )
+
+
+def gradient_change(edition: Edition) -> Obligation:
+    """As entry_change, for two layers, whose gradients are at most L."""
+    first, second = Symbol("d1", nonnegative=True), Symbol("d2", nonnegative=True)
+    bound = promised(edition, "entry of the kernel")
+    return Obligation(
+        "entry of the kernel",
+        "The Hessian of two layers is at most beta / sqrt(m), and gradients are at most L.",
+        given=(Le(first, smoothness * ball / sqrt(m)), Le(second, smoothness * ball / sqrt(m))),
+        claim=Le(lipschitz * (first + second), bound),
+        planted=Le(lipschitz * (first + second), Q(9, 10) * bound),
+    )
+
+
+def blockwise(model_smoothness: Symbol) -> Argument:
+    """A block-diagonal Hessian, scaled by m^(-1/2)."""
+
+    def argument(edition: Edition) -> Obligation:
+        remainder, bound = Symbol("rest", nonnegative=True), promised(edition, "quadratic term")
+        return Obligation(
+            "quadratic term",
+            "The blocks have norm at most beta / sqrt(m); the squared distances of the models' parameters sum to R^2.",
+            given=(Le(remainder, model_smoothness / sqrt(m) * _neurons / 2), Le(_neurons, ball**2)),
+            claim=Le(remainder, bound),
+            planted=Le(remainder, Q(9, 10) * bound),
+        )
+
+    return argument
