@@ -25,7 +25,14 @@ _DENSE = 2000
 def least_eigenvalue(
     a: Any, radius: Any = None, *, estimate: float | None = None, propose: Proposer | None = None
 ) -> Enclosure:
-    """Enclose the least eigenvalue of every symmetric matrix within an entrywise radius of a midpoint.
+    r"""Enclose the least eigenvalue of every symmetric matrix within an entrywise radius of a midpoint.
+
+    A factorisation with bounded residual proves :math:`\lambda_{k+1} \ge \sigma`
+    (:func:`~bounds.linalg.cholesky.factorise`, :func:`~bounds.linalg.deflation.enclose`); given that, approximate
+    eigenvectors enclose :math:`\lambda_1` with a quadratic error (:func:`~bounds.linalg.lehmann.lehmann_ends`; Temple
+    1928, Lehmann 1949, re-derived there). Where no gap is seen, :math:`\lambda_1` itself is bounded by a factorisation
+    shifted just below it and by Gershgorin's discs, and from above by a Rayleigh quotient. The radius takes away its
+    norm (Weyl). Every derivation stands in the functions named.
 
     Args:
         a: (n, n) float64, exactly symmetric.
@@ -49,7 +56,9 @@ def least_eigenvalue(
 
 
 def largest_eigenvalue(a: Any, radius: Any = None) -> Enclosure:
-    """Enclose the largest eigenvalue of every symmetric matrix within a radius; see :func:`least_eigenvalue`.
+    """Enclose the largest eigenvalue of every symmetric matrix within a radius: minus the least one of ``-A``.
+
+    See :func:`least_eigenvalue`, which does the work; the negative is one more matrix in memory.
 
     Raises:
         ValueError: as there.
@@ -61,7 +70,10 @@ def largest_eigenvalue(a: Any, radius: Any = None) -> Enclosure:
 
 
 def is_positive_definite(a: Any, radius: Any = None) -> Verdict:
-    """Decide whether every symmetric matrix within a radius is positive definite; see :func:`least_eigenvalue`.
+    """Decide whether every symmetric matrix within a radius is positive definite.
+
+    It is if the lower end of :func:`least_eigenvalue` is positive, which bounds all of them, and none is if the upper
+    end is not: that bounds the least eigenvalue of each.
 
     Returns:
         *holds*, *fails* where none of them is positive definite, or *undecided*.
@@ -105,7 +117,11 @@ def _spectra(matrix: IntervalMatrix, propose: Proposer | None) -> Iterator[tuple
 
 
 def _undeflated(matrix: IntervalMatrix, pairs: RitzPairs, propose: Proposer | None) -> Ends:
-    """Enclose where no gap is seen after the first eigenvalues: by a shifted factorisation and Gershgorin's discs."""
+    """Enclose where no gap is seen after the first eigenvalues: by a shifted factorisation and Gershgorin's discs.
+
+    Every eigenvalue lies in a disc about some ``a_ii`` whose radius is the sum of ``|a_ij|`` over the rest of the row
+    (Gershgorin 1931); the computed lower ends are rounded down by one step, which covers their one subtraction.
+    """
     a = matrix.midpoint
     delta = arb(matrix.radius_norm)
     off_diagonal = np.zeros(len(a))

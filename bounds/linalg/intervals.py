@@ -47,7 +47,11 @@ class IntervalMatrix:
 
     @cached_property
     def radius_norm(self) -> float:
-        """Bound ``||D||_2`` for all ``|D| <= radius``: by ``(||D||_1 ||D||_inf)^(1/2)``, the sums of ``radius``."""
+        """Bound ``||D||_2`` for all ``|D| <= radius``: by ``(||D||_1 ||D||_inf)^(1/2)``, the sums of ``radius``.
+
+        ``||D||_2^2`` is the spectral radius of ``D^T D``, at most ``||D^T D||_1 <= ||D^T||_1 ||D||_1``, and
+        ``||D^T||_1 = ||D||_inf`` (Higham, Accuracy and Stability of Numerical Algorithms, section 6.2).
+        """
         if self.radius is None:
             return 0.0
         m, n = self.radius.shape

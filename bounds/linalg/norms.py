@@ -47,7 +47,8 @@ def spectral_norm(a: Any, radius: Any = None) -> Enclosure:
     """Enclose the largest singular value of every matrix within an entrywise radius of a midpoint.
 
     It is the root of the largest eigenvalue of the Gram matrix of the shorter side, formed with entries accurate to
-    about one rounding (:func:`~bounds.linalg.products.accurate_product`): the bounds agree to some 14 digits.
+    about one rounding (:func:`~bounds.linalg.products.accurate_product`): the bounds agree to some 14 digits. With
+    ``A = a + D``, ``|D| <= r``, the entries of ``A^T A`` are within ``(|a| + r)^T r + r^T |a|`` of those of ``a^T a``.
 
     Args:
         a: (m, n) float64.

@@ -31,13 +31,13 @@ app = App(
     name="doctor",
     help_epilogue="""Examples:
   zeroloss doctor
-  zeroloss doctor --json
+  zeroloss doctor --explain
   zeroloss doctor --json > machine.json             to go with a bug report""",
 )
 
 
 @app.default
-def doctor(*, json: Flag = False) -> int:
+def doctor(*, explain: Flag = False, json: Flag = False) -> int:
     """Test on this machine what the proofs assume of it.
 
     Looks for counterexamples: rounding, subnormal numbers and precision of this thread and of BLAS threads, numpy's
@@ -45,6 +45,7 @@ def doctor(*, json: Flag = False) -> int:
     one that fails refutes it. Exits with 0 if none fails, 1 if one fails, 3 if one could not be tested.
 
     Args:
+        explain: of every assumption, how it is tested and what rests on it; else only of those that do not hold
         json: JSON on standard output
     """
     from bounds.doctor import check
@@ -65,7 +66,7 @@ def doctor(*, json: Flag = False) -> int:
         machine=tuple(_machine()),
         libraries=tuple(_libraries()),
     )
-    show(record, json, lambda console: _page(record, console))
+    show(record, json, lambda console: _page(record, console, explain=explain))
     return {"holds": 0, "fails": 1, "undecided": 3}[record.verdict]
 
 
@@ -135,12 +136,15 @@ def _libraries() -> Iterator[LibraryRow]:
         yield LibraryRow(name[0], version, extra[1] if extra else "", install)
 
 
-def _page(record: Diagnosis, console: Console) -> None:
+def _page(record: Diagnosis, console: Console, *, explain: bool) -> None:
+    from rich.padding import Padding
+
     console.print(table(("assumed", "outcome", "seen"), ((c.name, c.outcome, c.seen) for c in record.checks)))
     for row in record.checks:
-        if row.mend:
+        if row.mend or explain:
+            mend = f"\nmend: {row.mend}" if row.mend else ""
             console.print(f"{row.outcome}: {row.name}", style="bold")
-            console.print(f"  tested: {row.tested}\n  rests on it: {row.meaning}\n  mend: {row.mend}")
+            console.print(Padding(f"tested: {row.tested}\nrests on it: {row.meaning}{mend}", (0, 0, 0, 2)))
     console.print(table(("machine", ""), ((row.name, row.value) for row in record.machine)))
     rows = (
         (row.name, row.version or "absent", row.extra or "core", "" if row.version else row.install)

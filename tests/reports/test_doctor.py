@@ -47,6 +47,9 @@ def test_outcomes_decide_the_exit_code(capsys, monkeypatch, outcomes, code, verd
     for k, outcome in enumerate(outcomes):
         assert f"assumption {k}" in page and f"seen {outcome}" in page
         assert (f"mend: mend {k}" in page) == (outcome not in ("holds", "allowed"))
+    assert page.count("so tested") == sum(outcome not in ("holds", "allowed") for outcome in outcomes)
+    assert main(["doctor", "--explain"]) == code
+    assert capsys.readouterr().out.count("so tested") == len(outcomes)
 
 
 def test_this_machine_passes(capsys):
