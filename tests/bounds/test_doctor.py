@@ -1,7 +1,11 @@
 """Each test of an assumption fails where the assumption is broken, and holds where it is not."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import flint
@@ -11,6 +15,8 @@ from flint import arb
 
 from bounds.doctor import Assumption, Finding, assumptions, balls, check, elementwise, products, solvers
 from tests.bounds.floating_point import DEFAULT, DOWN, FLUSH, SUBNORMALS_ARE_ZERO, UP, in_thread
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_everything_holds_here():
@@ -144,6 +150,34 @@ def test_losing_more_than_underflow_fails():
 
     assert products.subnormal_products(lossy).outcome == "fails"
     assert products.subnormal_products(no_number).outcome == "fails"
+
+
+INHERITED = """
+from tests.bounds.floating_point import DEFAULT, set_register
+set_register({register})
+import numpy as np
+np.ones((600, 600)) @ np.ones((600, 600))  # BLAS has its threads now, and they have this register
+set_register(DEFAULT)
+from bounds.doctor import products
+print(*(test(np.matmul).outcome for test in (products.rounded_products, products.subnormal_products)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("register", "outcomes"),
+    [(DEFAULT, "holds holds"), (UP, "fails holds"), (DOWN, "fails holds"), (FLUSH, "holds allowed")],
+    ids=["default", "up", "down", "flush"],
+)
+def test_the_threads_of_blas_itself_are_looked_at(register, outcomes):
+    """Threads inherit the control register of the one that starts them, which has the default again by then."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
+    if "openblas" not in blas or (os.cpu_count() or 1) < 2:
+        pytest.skip("needs two cores and an OpenBLAS with threads of its own")
+    in_thread(DEFAULT, lambda: None)  # skips where the register cannot be set
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    code = INHERITED.format(register=register)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == outcomes, done.stderr
 
 
 # Elementwise operations
