@@ -142,7 +142,8 @@ def _expectation(g: GaussianFunction, p: Enclosure | Exact, q: Enclosure | Exact
         first, second, covariance = _positive(p), _positive(q), Enclosure.of(c).ball
         if covariance * covariance > first * second:
             raise ValueError(f"no Gaussians have variances {p}, {q} and covariance {c}: c^2 exceeds p q")
-        return Enclosure(g.at(first).product(g.at(second), covariance))
+        marginal = g.at(first)
+        return Enclosure(marginal.product(marginal if first == second else g.at(second), covariance))
 
 
 def _positive(variance: Enclosure | Exact) -> arb:

@@ -146,7 +146,7 @@ SIN = Activation(
     "sin",
     ClosedForm(
         lambda p: arb(0),
-        lambda p: (1 - (-2 * p).exp()) / 2,
+        lambda p: -(-2 * p).expm1() / 2,
         lambda p, q, c: (-(p + q) / 2).exp() * c.sinh(),
     ),
     ClosedForm(

@@ -3,6 +3,9 @@
 With orthonormal Hermite polynomials h_k and a_k(p) = E[g(sqrt(p) z) h_k(z)], Mehler's formula reads
 E[g(u) g(v)] = sum_k a_k(p) a_k(q) r^k, r = c / sqrt(p q). By Parseval the squares of a_k(p) add up to
 E[g(u)^2], so the terms from N on are at most |r|^N sqrt(tail(p) tail(q)), tail = E[g(u)^2] - sum_{k<N} a_k^2.
+Near r = 1 and r = -1, where that says least, and for p = q, sum_k a_k^2 r^k is within |r - 1| sum_k k a_k^2 of
+E[g(u)^2] and within |r + 1| sum_k k a_k^2 of E[g(u) g(-u)], since r^k changes by at most k with r; the sum is
+p E[g'(u)^2].
 
 Coefficients and E[g(u)^2] are integrals over the line; the trapezoidal rule with step H gives all of them from one
 table of h_k. Its error is proved from what is known of g, either of two ways:
@@ -57,8 +60,13 @@ class Strip:
         return self._error(self.constant + self.slope * deviation, deviation, degree, step)
 
     def square_error(self, deviation: arb, step: arb) -> arb:
-        """The rule's error for E[g(deviation z)^2]."""
+        """The rule's error for E[g(deviation z)^2] and E[g(deviation z) g(-deviation z)]."""
         return self._error((self.constant + self.slope * deviation) ** 2, deviation, 0, step)
+
+    def energy(self, deviation: arb) -> arb:
+        """A bound of p E[g'(u)^2]: by Cauchy's formula |g'(x)| <= (A + B (|x| + w)) / w, and Minkowski's inequality."""
+        slope = (self.constant + self.slope * (deviation + self.half_width)) / self.half_width
+        return (deviation * slope) ** 2
 
     def _error(self, growth: arb, deviation: arb, degree: int, step: arb) -> arb:
         best = 2 * math.pi / float(step) - math.sqrt(degree)
@@ -89,8 +97,12 @@ class DerivativeBounds:
         """The rule's error for E[g(deviation z) h_degree(z)]."""
         return self._error(self._scaled(deviation), degree, step)
 
+    def energy(self, deviation: arb) -> arb:
+        """A bound of p E[g'(u)^2]."""
+        return (deviation * self.bounds[0]) ** 2
+
     def square_error(self, deviation: arb, step: arb) -> arb:
-        """The rule's error for E[g(deviation z)^2]."""
+        """The rule's error for E[g(deviation z)^2] and E[g(deviation z) g(-deviation z)]."""
         single = self._scaled(deviation)
         squared = [
             sum((math.comb(j, i) * single[i] * single[j - i] for i in range(j + 1)), arb(0)) for j in range(len(single))
@@ -132,7 +144,7 @@ class SmoothFunction:
         """
         with flint.ctx.workprec(int(flint.ctx.prec) + 64):
             deviation = variance.sqrt()
-            series, square = self._expand(deviation, self._halvings(deviation))
+            series, square, flipped = self._expand(deviation, self._halvings(deviation))
             tails, remaining = [], square
             for coefficient in series:
                 remaining -= coefficient * coefficient
@@ -140,7 +152,15 @@ class SmoothFunction:
                 if tails[-1] <= ACCURACY * square.max(arb(1)):
                     break
             least = min(range(len(tails)), key=lambda k: float(tails[k]))
-        return HermiteMarginal(variance, tuple(series[: least + 1]), tails[least], series[0], square)
+        return HermiteMarginal(
+            variance,
+            tuple(series[: least + 1]),
+            tails[least],
+            series[0],
+            square,
+            flipped,
+            self.regularity.energy(deviation),
+        )
 
     def _halvings(self, deviation: arb) -> int:
         for halvings in range(2, FINEST):
@@ -148,12 +168,12 @@ class SmoothFunction:
                 return halvings
         return FINEST
 
-    def _expand(self, deviation: arb, halvings: int) -> tuple[list[arb], arb]:
-        """The first coefficients and E[g^2], by the trapezoidal rule on [-HORIZON, HORIZON].
+    def _expand(self, deviation: arb, halvings: int) -> tuple[list[arb], arb, arb]:
+        """The first coefficients, E[g(u)^2] and E[g(u) g(-u)], by the trapezoidal rule on [-HORIZON, HORIZON].
 
         Beyond, |h_k(x)| <= 1.09 exp(x^2 / 4) (Cramer's inequality, Abramowitz and Stegun 22.14.17) leaves terms below
         2 H 1.09 (A + B sqrt(p) x) exp(-x^2 / 4) / sqrt(2 pi), decreasing for x >= 2, so that their sum is at most the
-        integral from T = HORIZON: 2 * 1.09 (2 A / T + 2 B sqrt p) exp(-T^2 / 4) / sqrt(2 pi). For g^2 the same way,
+        integral from T = HORIZON: 2 * 1.09 (2 A / T + 2 B sqrt p) exp(-T^2 / 4) / sqrt(2 pi). For products of two g,
         (A + B sqrt(p) x)^2 exp(-x^2 / 4) being decreasing: 2 (A + B sqrt(p) T)^2 exp(-T^2 / 2) (2 / T) / sqrt(2 pi).
         """
         weights, table = _rule(halvings, int(flint.ctx.prec))
@@ -163,6 +183,7 @@ class SmoothFunction:
         even = arb_mat([[w * (a + b) for w, a, b in zip(weights, right, left, strict=True)]]) * table[0]
         odd = arb_mat([[w * (a - b) for w, a, b in zip(weights, right, left, strict=True)]]) * table[1]
         square = sum((w * (a * a + b * b) for w, a, b in zip(weights, right, left, strict=True)), arb(0))
+        flipped = sum((w * 2 * a * b for w, a, b in zip(weights, right, left, strict=True)), arb(0))
 
         constant, slope = self.regularity.constant, self.regularity.slope * deviation
         density = 2 * arb(-(HORIZON**2) / arb(4)).exp() / (2 * arb.pi()).sqrt()
@@ -172,7 +193,8 @@ class SmoothFunction:
         for k in range(TERMS):
             error = self.regularity.coefficient_error(deviation, k, step) + beyond
             series.append((odd if k % 2 else even)[0, k // 2] + _symmetric(error))
-        return series, square + _symmetric(self.regularity.square_error(deviation, step) + beyond_square)
+        products = _symmetric(self.regularity.square_error(deviation, step) + beyond_square)
+        return series, square + products, flipped + products
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +207,8 @@ class HermiteMarginal:
         tail: an upper bound of the sum of squares of the others.
         mean: E[g(u)].
         square: E[g(u)^2].
+        flipped: E[g(u) g(-u)].
+        energy: an upper bound of variance E[g'(u)^2].
     """
 
     variance: arb
@@ -192,6 +216,8 @@ class HermiteMarginal:
     tail: arb
     mean: arb
     square: arb
+    flipped: arb
+    energy: arb
 
     def product(self, other: HermiteMarginal, covariance: arb) -> arb:
         """E[g(u) g(v)] by Mehler's formula; the shorter series ends the sum."""
@@ -203,7 +229,12 @@ class HermiteMarginal:
         terms = min(len(self.series), len(other.series))
         largest = min(correlation.abs_upper(), arb(1))
         rest = largest**terms * (self._rest(terms) * other._rest(terms)).sqrt()
-        return coefficients(correlation) + _symmetric(rest)
+        found = coefficients(correlation) + _symmetric(rest)
+        if other is self:
+            for end, value in ((1, self.square), (-1, self.flipped)):
+                near = value + _symmetric(abs(correlation - end) * self.energy)
+                found = near if near.rad() < found.rad() else found
+        return found
 
     @cached_property
     def _squares(self) -> arb_poly:

@@ -33,7 +33,7 @@ from flint import arb
 
 from bounds.activations import RELU
 from bounds.gram.balls import PRECISION, BallMatrix, inner_products, marginals, second_moments
-from bounds.gram.matrix import Array, Gram, checked_rows
+from bounds.gram.matrix import Array, Gram, checked_count, checked_rows
 from bounds.gram.pixels import ONE_PIXEL, Patches, checked_images, patch_products
 
 TRAINED = ("last_hidden", "hidden")
@@ -56,7 +56,7 @@ def allen_zhu_fully_connected(X: Array, *, depth: int, trained: str = "last_hidd
     Raises:
         ValueError: bad inputs, depth or ``trained``.
     """
-    _check(depth, trained)
+    depth = _checked(depth, trained)
     checked_rows(X)
     with flint.ctx.workprec(PRECISION):
         result = _gram([inner_products(X, normalised=normalised)], ONE_PIXEL, depth, trained)
@@ -94,7 +94,7 @@ def allen_zhu_convolutional(
     Raises:
         ValueError: bad inputs, depth, patches or ``trained``; a patch of an input that is all zero.
     """
-    _check(depth, trained)
+    depth = _checked(depth, trained)
     checked_images(X)
     regular = _regular(patches, X.shape[2])
     size = len(regular.seen[0])
@@ -123,9 +123,15 @@ def _gram(inputs: list[BallMatrix], patches: Patches, depth: int, trained: str) 
 
 def _regular(patches: Sequence[Sequence[int]] | np.ndarray, pixels: int) -> Patches:
     """The patches, where every pixel has one and lies in as many as one holds."""
-    table = np.asarray(patches)
+    try:
+        table = np.asarray(patches)
+    except ValueError:
+        raise ValueError("patches are a table: all of them have the same number of pixels") from None
     if table.dtype.kind not in "iu" or table.ndim != 2 or len(table) != pixels or table.shape[1] == 0:
-        raise ValueError(f"patches are a table of integers with {pixels} rows, one for each pixel, not {table.shape}")
+        raise ValueError(
+            f"patches are a table of integers with {pixels} rows, one for each pixel, "
+            f"not of type {table.dtype} and shape {table.shape}"
+        )
     if table.min() < 0 or table.max() >= pixels:
         raise ValueError(f"patches name pixels from 0 to {pixels - 1}, not {table.min()} to {table.max()}")
     count = np.bincount(table.ravel(), minlength=pixels)
@@ -138,11 +144,10 @@ def _regular(patches: Sequence[Sequence[int]] | np.ndarray, pixels: int) -> Patc
     return Patches(tuple(tuple(row) for row in table.tolist()))
 
 
-def _check(depth: int, trained: str) -> None:
-    if depth < 1:
-        raise ValueError(f"this network has at least 1 trained layer, not {depth}")
+def _checked(depth: int, trained: str) -> int:
     if trained not in TRAINED:
         raise ValueError(f"unknown trained={trained!r}: use one of {', '.join(map(repr, TRAINED))}")
+    return checked_count(depth, "depth, the number of trained layers,", 1)
 
 
 def _scope(depth: int, trained: str, normalised: bool) -> str:

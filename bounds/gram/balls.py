@@ -17,6 +17,8 @@ from bounds.progress import Stage
 PRECISION = 192
 """Bits carried through a recursion: far more than float64 keeps at the end."""
 
+MEND = "normalise the inputs, or scale them to norms near 1"
+
 
 @dataclass(frozen=True, eq=False)
 class BallMatrix:
@@ -59,14 +61,21 @@ class BallMatrix:
         )
 
     def gram(self, of: str) -> Gram:
-        """Round to float64 midpoints and radii that contain the balls."""
+        """Round to float64 midpoints and radii that contain the balls.
+
+        Raises:
+            ValueError: an entry exceeds float64, or no digit of the largest one is known.
+        """
         n = len(self)
         midpoint, radius = np.empty((n, n)), np.empty((n, n))
         for i, row in enumerate(self.rows):
             for j, ball in enumerate(row):
                 midpoint[i, j], radius[i, j] = nearest_float(ball)
                 midpoint[j, i], radius[j, i] = midpoint[i, j], radius[i, j]
-        return Gram(midpoint, radius, of)
+        gram = Gram(midpoint, radius, of)
+        if radius.max() > np.abs(midpoint).max():
+            raise ValueError(f"no digit of the Gram matrix ({of}) could be proved: {MEND}")
+        return gram
 
 
 def inner_products(X: Array, *, normalised: bool) -> BallMatrix:
@@ -81,11 +90,17 @@ def inner_products(X: Array, *, normalised: bool) -> BallMatrix:
 
 
 def marginals(g: GaussianFunction, covariance: BallMatrix) -> list[Marginal]:
-    """G of u_i ~ N(0, covariance_ii) for every i; equal variances share their work."""
+    """G of u_i ~ N(0, covariance_ii) for every i; equal variances share their work.
+
+    Raises:
+        ValueError: nothing is known of a variance.
+    """
     known: dict[str, Marginal] = {}
     found = []
     for i in range(len(covariance)):
         variance = covariance[i, i]
+        if not (variance > 0 and variance.is_finite()):
+            raise ValueError(f"no digit of a layer's covariance could be proved: {MEND}")
         key = f"{variance.mid().man_exp()} {variance.rad().man_exp()}"
         if key not in known:
             known[key] = g.at(variance)

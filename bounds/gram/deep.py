@@ -11,6 +11,7 @@ E_K stands for the expectation over u ~ N(0, K), entry by entry, s s for s(u_i) 
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import reduce
 from operator import add
@@ -21,7 +22,7 @@ from flint import arb, fmpq
 from bounds.activations import Activation
 from bounds.arithmetic import Exact
 from bounds.gram.balls import PRECISION, BallMatrix, inner_products, marginals, second_moments
-from bounds.gram.matrix import Array, Gram, checked_rows
+from bounds.gram.matrix import Array, Gram, checked_activation, checked_count, checked_rows
 from bounds.gram.pixels import ONE_PIXEL, Patches, checked_images, patch_products
 
 TRAINED = ("last_hidden", "all")
@@ -48,8 +49,9 @@ def fully_connected(
     Raises:
         ValueError: bad inputs, depth or ``trained``; an activation without derivative.
     """
-    _check(depth, 1, trained)
+    depth = _checked(depth, 1, trained)
     checked_rows(X)
+    checked_activation(activation)
     with flint.ctx.workprec(PRECISION):
         c = activation.normaliser
         features = tangent = inner_products(X, normalised=normalised)
@@ -93,8 +95,9 @@ def resnet(
     Raises:
         ValueError: bad inputs, depth or ``trained``; an activation without derivative.
     """
-    _check(depth, 2, trained)
+    depth = _checked(depth, 2, trained)
     checked_rows(X)
+    checked_activation(activation)
     with flint.ctx.workprec(PRECISION):
         inputs = [inner_products(X, normalised=normalised)]
         result = _residual(inputs, ONE_PIXEL, depth, activation, residual_scale, trained)
@@ -140,10 +143,11 @@ def conv_resnet(
         ValueError: bad inputs, depth, patch or ``trained``; a patch of an input that is all zero; an activation
             without derivative.
     """
-    _check(depth, 2, trained)
-    if patch < 1 or patch % 2 == 0:
+    depth = _checked(depth, 2, trained)
+    if checked_count(patch, "patch", 1) % 2 == 0:
         raise ValueError(f"a patch has an odd number of pixels, not {patch}")
     checked_images(X)
+    checked_activation(activation)
     patches = Patches.centred(X.shape[2], patch)
     with flint.ctx.workprec(PRECISION):
         inputs = patch_products(X, patches, normalised=normalised)
@@ -206,16 +210,16 @@ def _cross_terms(features: BallMatrix, b: list[arb], e: list[arb], k: arb) -> Ba
 
 
 def _branch(residual_scale: Exact, depth: int) -> arb:
-    if isinstance(residual_scale, bool) or not isinstance(residual_scale, int | Fraction | float):
-        raise ValueError(f"residual_scale is a number at face value, not {residual_scale!r}")
+    number = isinstance(residual_scale, int | Fraction | float) and not isinstance(residual_scale, bool)
+    if not number or not math.isfinite(residual_scale):
+        raise ValueError(f"residual_scale is a finite number at face value, not {residual_scale!r}")
     return arb(fmpq(*residual_scale.as_integer_ratio()) / depth)
 
 
-def _check(depth: int, least: int, trained: str) -> None:
-    if depth < least:
-        raise ValueError(f"this network has at least {least} hidden layers, not {depth}")
+def _checked(depth: int, least: int, trained: str) -> int:
     if trained not in TRAINED:
         raise ValueError(f"unknown trained={trained!r}: use one of {', '.join(map(repr, TRAINED))}")
+    return checked_count(depth, "depth, the number of hidden layers,", least)
 
 
 def _scope(trained: str, normalised: bool) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb
 
+from bounds.activations import Activation
 from bounds.arithmetic import Enclosure
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -50,8 +51,9 @@ def checked_rows(X: Array) -> Array:
     Raises:
         ValueError: ``X`` is no float64 matrix, has no entries, a row of zeros, a NaN or an infinity.
     """
-    if not isinstance(X, np.ndarray) or X.dtype != np.float64 or X.ndim != 2:
-        found = f"{X.ndim}-dimensional {X.dtype}" if isinstance(X, np.ndarray) else type(X).__name__
+    plain = isinstance(X, np.ndarray) and not isinstance(X, np.ma.MaskedArray | np.matrix)
+    if not plain or X.dtype != np.float64 or X.ndim != 2:
+        found = f"{X.ndim}-dimensional {X.dtype}" if plain else type(X).__name__
         raise ValueError(f"inputs X are an (n, d) float64 array, not {found}: convert with numpy.array(X, dtype=float)")
     if X.size == 0:
         raise ValueError(f"inputs X of shape {X.shape} have no entries: give at least one row and one column")
@@ -64,6 +66,31 @@ def checked_rows(X: Array) -> Array:
     if zero.size:
         raise ValueError(f"row {zero[0]} of X is zero, so it has no direction: remove it or append a constant feature")
     return X
+
+
+def checked_count(value: int, name: str, least: int) -> int:
+    """The number itself as an int, or a refusal in words.
+
+    Raises:
+        ValueError: it is no integer, or less than ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} is an integer of at least {least}, not {value!r}")
+    return int(value)
+
+
+def checked_activation(activation: Activation) -> Activation:
+    """The activation itself, or a refusal in words.
+
+    Raises:
+        ValueError: it is a name or a function.
+    """
+    if not isinstance(activation, Activation):
+        raise ValueError(
+            f"an activation is an object of bounds.activations, such as RELU or TANH, not {activation!r}: "
+            "your own come from bounds.activations.from_derivative_bounds"
+        )
+    return activation
 
 
 def nearest_float(ball: arb) -> tuple[float, float]:

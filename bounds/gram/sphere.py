@@ -32,7 +32,7 @@ import flint
 from flint import arb, fmpq
 
 from bounds.arithmetic import PRECISION, Enclosure
-from bounds.gram.matrix import Array
+from bounds.gram.matrix import Array, checked_count
 from bounds.gram.two_layers import two_layer
 from bounds.linalg import spectrum
 
@@ -65,7 +65,7 @@ def sphere_eigenspaces(d: int, degree: int) -> tuple[Eigenspace, ...]:
     Raises:
         ValueError: ``d`` or ``degree`` is out of range.
     """
-    _check(d, degree)
+    d, degree = _checked(d, degree)
     with flint.ctx.workprec(PRECISION):
         squared = _first_sign_number(d) ** 2
         share = _odd_shares(d, degree + 1)
@@ -101,7 +101,7 @@ def sphere_trace_beyond(d: int, degree: int) -> Enclosure:
     Raises:
         ValueError: ``d`` or ``degree`` is out of range.
     """
-    _check(d, degree)
+    d, degree = _checked(d, degree)
     even = degree - degree % 2
     with flint.ctx.workprec(PRECISION):
         squared = _first_sign_number(d) ** 2
@@ -149,8 +149,5 @@ def _multiplicity(d: int, degree: int) -> int:
     return 1 if degree == 0 else (2 * degree + d - 2) * comb(degree + d - 3, degree - 1) // degree
 
 
-def _check(d: int, degree: int) -> None:
-    if d < 2:
-        raise ValueError(f"the sphere has inputs of at least 2 dimensions, not {d}")
-    if degree < 0:
-        raise ValueError(f"spherical harmonics have degrees from 0 on, not {degree}")
+def _checked(d: int, degree: int) -> tuple[int, int]:
+    return checked_count(d, "d, the dimension of the inputs,", 2), checked_count(degree, "degree", 0)

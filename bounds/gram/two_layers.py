@@ -26,7 +26,7 @@ from bounds.activations import RELU, Activation
 from bounds.gram.arc_cosine import FAR, shared_half_space
 from bounds.gram.balls import PRECISION, inner_products, marginals, second_moments
 from bounds.gram.inner_products import ExactPair, ExactRows, Products, ScaledRows
-from bounds.gram.matrix import UNIT_ROUNDOFF, Array, Gram, checked_rows, nearest_float
+from bounds.gram.matrix import UNIT_ROUNDOFF, Array, Gram, checked_activation, checked_rows, nearest_float
 from bounds.linalg.intervals import blocks
 from bounds.progress import Stage
 
@@ -104,8 +104,9 @@ def two_layer(X: Array, *, trained: str = "first", activation: Activation = RELU
         ValueError: unknown ``trained``; an activation without derivative whose first layer is to be trained; or ``X``
             has a zero row, a NaN, an infinity, no entries, or products beyond float64.
     """
-    if trained not in _RELU:
+    if trained not in tuple(_RELU):
         raise ValueError(f"unknown trained={trained!r}: use one of {', '.join(map(repr, _RELU))}")
+    checked_activation(activation)
     rows = "exactly normalised rows" if normalised else "rows as stored"
     of = f"two-layer {activation}, trained={trained}, {rows}"
     if activation is RELU:

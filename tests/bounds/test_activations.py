@@ -375,6 +375,34 @@ def test_a_short_series_still_contains_the_truth_thanks_to_its_tail(monkeypatch,
     assert not any(f.ball.overlaps(e.ball) for f, e in zip(truth_of_tanh(), truth, strict=True))
 
 
+@pytest.mark.parametrize("correlation", [1.0, -1.0, 1 - 2**-45, 2**-45 - 1])
+def test_nearly_parallel_inputs_do_without_the_series(monkeypatch, fresh_rule, correlation):
+    for activation in (TANH, SILU, own_tanh(BOUNDS_OF_TANH)):
+        calls = activation.product, activation.derivative_product
+        truth = [call(1, 1, correlation) for call in calls]
+        with monkeypatch.context() as patch:
+            patch.setattr(mehler, "TERMS", 4)
+            mehler._rule.cache_clear()
+            found = [call(1, 1, correlation) for call in calls]
+        mehler._rule.cache_clear()
+        assert all(short.ball.overlaps(full.ball) for short, full in zip(found, truth, strict=True))
+        assert max(map(width, found)) < 1e-11
+
+
+@pytest.mark.parametrize("correlation", [0.999, -0.999])
+def test_what_nearly_parallel_inputs_differ_by_is_counted(monkeypatch, fresh_rule, correlation):
+    truth = [TANH.product(1, 1, correlation), own_tanh(BOUNDS_OF_TANH).derivative_product(1, 1, correlation)]
+    monkeypatch.setattr(mehler, "TERMS", 4)
+    mehler._rule.cache_clear()
+    calls = TANH.product, own_tanh(BOUNDS_OF_TANH).derivative_product
+    for call, expected in zip(calls, truth, strict=True):
+        assert call(1, 1, correlation).ball.contains(expected.ball.mid())
+    for regularity in (mehler.Strip, mehler.DerivativeBounds):
+        monkeypatch.setattr(regularity, "energy", lambda self, deviation: arb(0))
+    for call, expected in zip(calls, truth, strict=True):
+        assert not call(1, 1, correlation).ball.overlaps(expected.ball)
+
+
 def test_a_coarse_rule_still_contains_the_truth_thanks_to_its_error(monkeypatch):
     truth = truth_of_tanh()
     monkeypatch.setattr(mehler.SmoothFunction, "_halvings", lambda self, deviation: 1)

@@ -250,12 +250,13 @@ def test_refusals():
     X, image = np.eye(3), np.ones((2, 1, 4))
     zero = np.array([[[1.0, 0, 0, 0]]])
     for call, message in (
-        (lambda: allen_zhu_fully_connected(X, depth=0), "at least 1 trained layer, not 0"),
+        (lambda: allen_zhu_fully_connected(X, depth=0), "integer of at least 1, not 0"),
         (lambda: allen_zhu_fully_connected(X, depth=1, trained="all"), "use one of 'last_hidden', 'hidden'"),
         (lambda: allen_zhu_fully_connected(0 * X, depth=1), "row 0 of X is zero"),
         (lambda: allen_zhu_convolutional(X, patches=RING, depth=1), "channels, pixels"),
         (lambda: allen_zhu_convolutional(image, patches=RING[:3], depth=1), "with 4 rows"),
         (lambda: allen_zhu_convolutional(image, patches=RING + 0.5, depth=1), "table of integers"),
+        (lambda: allen_zhu_convolutional(image, patches=[[0], [1, 2], [3], [3]], depth=1), "same number of pixels"),
         (lambda: allen_zhu_convolutional(image, patches=RING + 1, depth=1), "from 0 to 3, not 1 to 4"),
         (
             lambda: allen_zhu_convolutional(image, patches=[[0, 1], [1, 2], [2, 3], [3, 3]], depth=1),

@@ -1,8 +1,10 @@
 """Deep Gram matrices against golden values, 100-digit recursions of our own, and networks drawn at random."""
 
+import flint
 import mpmath
 import numpy as np
 import pytest
+from flint import arb
 from mpmath import mpf
 
 from bounds.activations import ERF, GELU, RELU, SIN, SOFTPLUS, STEP, TANH
@@ -33,15 +35,16 @@ def test_fully_connected_softplus_of_two_points(depth, off, least):
 
 
 @pytest.mark.parametrize(
-    ("depth", "diagonal", "off"),
+    ("depth", "diagonal", "off", "least"),
     [
-        (2, "0.018336189741", "0.015769428965"),
-        (3, "0.010452895359", "0.009248382232"),
-        (4, "0.006629765269", "0.005935437172"),
+        (2, "0.018336189741", "0.015769428965", "0.002566760776"),
+        (3, "0.010452895359", "0.009248382232", "0.001204513127"),
+        (4, "0.006629765269", "0.005935437172", "0.000694328097"),
     ],
 )
-def test_residual_softplus_of_two_points(depth, diagonal, off):
+def test_residual_softplus_of_two_points(depth, diagonal, off, least):
     found = resnet(TWO, depth=depth, activation=SOFTPLUS, residual_scale=0.5)
+    assert near(least_eigenvalue(found.midpoint, found.radius).midpoint, least)
     assert near(found.midpoint[0, 0], diagonal)
     assert near(found.midpoint[1, 1], diagonal)
     assert near(found.midpoint[0, 1], off)
@@ -54,6 +57,33 @@ def test_convolutional_softplus_of_two_points(depth, diagonal, off):
     found = conv_resnet(TWO[:, None, :], depth=depth, patch=3, activation=SOFTPLUS, residual_scale=0.5)
     assert near(found.midpoint[0, 0], diagonal)
     assert near(found.midpoint[0, 1], off)
+
+
+@pytest.mark.parametrize(
+    ("depth", "diagonal", "off", "mean"),
+    [
+        (2, "1.000000000000", "0.876462297847", "0.839806330608"),
+        (3, "1.251234699142", "1.126699700827", "0.974149527833"),
+        (4, "1.393265884887", "1.268592870702", "1.043660582529"),
+    ],
+)
+def test_residual_features_and_means_below_the_last_layer(depth, diagonal, off, mean):
+    with flint.ctx.workprec(deep.PRECISION):
+        features, means = deep._first_layer(deep.inner_products(TWO, normalised=False), SOFTPLUS)
+        for _ in range(depth - 2):
+            features, means = deep._residual_layer((features, means), features, SOFTPLUS, arb(0.5) / depth)
+    assert near(float(features[0, 0]), diagonal)
+    assert near(float(features[1, 0]), off)
+    assert near(float(means[1]), mean)
+
+
+def test_other_golden_values_of_two_points():
+    angles = two_layer(TWO)
+    assert near(angles.midpoint[0, 1], "0.211449829410")
+    assert near(least_eigenvalue(angles.midpoint, angles.radius).midpoint, "0.28855017059")
+    for activation, golden in ((SOFTPLUS, "0.876462297847"), (RELU, "0.677547567767"), (ERF, "0.563932095153")):
+        last = two_layer(TWO, trained="last", activation=activation)
+        assert near(float(activation.normaliser.mid()) * last.midpoint[0, 1], golden)
 
 
 # The recursions again, in mpmath, with the elementary expectations as the textbooks write them.
@@ -352,14 +382,21 @@ def test_refusals():
     X, image = np.eye(3), np.ones((2, 1, 3))
     convolution = {"depth": 2, "patch": 3, "activation": ERF, "residual_scale": 0.5}
     for call, message in (
-        (lambda: fully_connected(X, depth=0, activation=ERF), "at least 1 hidden layers, not 0"),
-        (lambda: resnet(X, depth=1, activation=ERF, residual_scale=0.5), "at least 2 hidden layers, not 1"),
+        (lambda: fully_connected(X, depth=0, activation=ERF), "integer of at least 1, not 0"),
+        (lambda: fully_connected(X, depth=2.0, activation=ERF), "integer of at least 1, not 2.0"),
+        (lambda: fully_connected(X, depth=True, activation=ERF), "integer of at least 1, not True"),
+        (lambda: resnet(X, depth=1, activation=ERF, residual_scale=0.5), "integer of at least 2, not 1"),
+        (lambda: fully_connected(X, depth=2, activation="relu"), "such as RELU or TANH, not 'relu'"),
+        (lambda: resnet(X, depth=2, activation=np.tanh, residual_scale=0.5), "from_derivative_bounds"),
+        (lambda: resnet(X, depth=2, activation=ERF, residual_scale=float("inf")), "finite number at face value"),
         (lambda: fully_connected(X, depth=2, activation=ERF, trained="first"), "use one of 'last_hidden', 'all'"),
         (lambda: fully_connected(X, depth=2, activation=STEP), "constant almost everywhere"),
         (lambda: fully_connected(0 * X, depth=2, activation=ERF), "row 0 of X is zero"),
         (lambda: resnet(X, depth=2, activation=ERF, residual_scale="0.5"), "at face value"),
         (lambda: conv_resnet(X, **convolution), "channels, pixels"),
         (lambda: conv_resnet(image, **{**convolution, "patch": 2}), "odd number of pixels"),
+        (lambda: conv_resnet(image, **{**convolution, "patch": 1.0}), "patch is an integer of at least 1, not 1.0"),
+        (lambda: conv_resnet(image, **{**convolution, "activation": None}), "not None"),
         (
             lambda: conv_resnet(image * np.array([1.0, 0, 0]), **{**convolution, "patch": 1}),
             "pixel 1 of input 0 is zero",

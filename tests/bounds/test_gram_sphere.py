@@ -130,9 +130,10 @@ def test_random_inputs_sample_the_spectrum():
 
 def test_refusals():
     for call, message in (
-        (lambda: sphere_eigenspaces(1, 3), "at least 2 dimensions, not 1"),
-        (lambda: sphere_eigenspaces(3, -1), "degrees from 0 on, not -1"),
-        (lambda: sphere_trace_beyond(3, -1), "degrees from 0 on"),
+        (lambda: sphere_eigenspaces(1, 3), "integer of at least 2, not 1"),
+        (lambda: sphere_eigenspaces(3, -1), "integer of at least 0, not -1"),
+        (lambda: sphere_eigenspaces(3.0, 2), "integer of at least 2, not 3.0"),
+        (lambda: sphere_trace_beyond(3, -1), "integer of at least 0"),
         (lambda: sample_spectrum(np.zeros((2, 2))), "row 0 of X is zero"),
     ):
         with pytest.raises(ValueError, match=message):

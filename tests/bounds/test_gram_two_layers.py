@@ -230,6 +230,7 @@ def test_a_lost_tail_is_noticed(monkeypatch):
         (np.ones((2, 2), dtype=np.float32), "float64 array, not 2-dimensional float32"),
         (np.ones(3), "not 1-dimensional float64"),
         ([[1.0]], "not list"),
+        (np.ma.masked_array(np.eye(2), np.eye(2) == 0), "not MaskedArray"),
         (np.ones((0, 2)), "no entries"),
         (np.ones((1, 2**24 + 1)), "beyond the proved rounding bounds"),
         (np.array([[1e200, 0.0], [1.0, 1e200]]), "exceeds float64"),
@@ -251,3 +252,11 @@ def test_refuses_to_train_below_a_step():
 def test_refuses_unknown_layers():
     with pytest.raises(ValueError, match="use one of 'first', 'last', 'both'"):
         two_layer(np.eye(2), trained="middle")
+    with pytest.raises(ValueError, match="use one of 'first', 'last', 'both'"):
+        two_layer(np.eye(2), trained=["first"])
+
+
+def test_refuses_names_and_functions_for_activations():
+    for activation in ("relu", np.tanh):
+        with pytest.raises(ValueError, match="object of bounds.activations"):
+            two_layer(np.eye(2), activation=activation)
