@@ -14,11 +14,11 @@ beta w^2 / 2 has no solution of F = y for y > sigma_0^2 / (2 beta). For locally 
 networks, the proof holds with elements of the Clarke Jacobian (chain rule along curves of Davis, Drusvyatskiy, Kakade
 and Lee 2020, from memory).
 
-*Existence.* On w_0 + range J_0^T, where J_0^+ J_0 is the identity, T(w) = w - J_0^+ (F(w) - y) maps the ball of radius
-t around w_0 into itself if b + kappa t^2 / 2 <= t, with b = ||J_0^+ r_0|| and kappa a Lipschitz constant of J_0^+ J from
-w_0, and contracts if kappa t < 1; its fixed point has F = y, as J_0^+ is injective. So a solution exists within t* =
-2 b / (1 + sqrt(1 - 2 b kappa)) if 2 b kappa < 1. Any solution at distance d has b <= d + kappa d^2 / 2, so none is
-nearer than 2 b / (1 + sqrt(1 + 2 b kappa)).
+*Existence.* On w_0 + range J_0^T, where J_0^+ J_0 is the identity, T(w) = w - J_0^+ (F(w) - y) maps the ball of
+radius t around w_0 into itself if b + kappa t^2 / 2 <= t, with b = ||J_0^+ r_0|| and kappa a Lipschitz constant of
+J_0^+ J from w_0, and contracts if kappa t < 1; its fixed point has F = y, as J_0^+ is injective. So a solution exists
+within t* = 2 b / (1 + sqrt(1 - 2 b kappa)) if 2 b kappa < 1. Any solution at distance d has b <= d + kappa d^2 / 2,
+so none is nearer than 2 b / (1 + sqrt(1 + 2 b kappa)).
 
 *Descent.* With eta ||J||^2 <= 1 on the ball, ||(1 - eta K) r|| <= ||r|| - sigma D for a step of length D = eta ||J^T
 r||: the eigenvalues t_i of eta K lie in [a, 1], a = eta sigma^2, and (1 - t)^2 <= (1 - a)(1 - t) there, so that ||(1
