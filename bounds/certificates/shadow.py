@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from bounds.activations.float64 import EVALUATED
-from bounds.certificates import smooth_shadow
+from bounds.certificates import relu_shadow, smooth_shadow
 from bounds.certificates.trajectory import Trajectory
 from bounds.linalg.rounding import FloatArray, require_ieee_arithmetic
 
@@ -41,8 +41,8 @@ def certify_trajectory(
         y: labels (n,).
         weights: first layer at the start (m, d).
         signs: output weights (m,), each -1 or +1.
-        activation: ``tanh``, ``erf``, ``softplus`` or ``GELU``.
-        step_size: eta; by default 1 / ||J||^2 at the start, rounded down.
+        activation: ``tanh``, ``erf``, ``softplus``, ``GELU`` or ``ReLU``.
+        step_size: eta; by default 1 / ||J||^2 at the start, rounded down; 9/10 of it for the ReLU.
         offset: taken from the outputs (n,); zeros by default. With :func:`initial_outputs` the start has outputs of
             zero up to rounding; neurons in pairs of equal weights and opposite signs make them zero exactly.
         most_steps: how long to follow.
@@ -60,8 +60,10 @@ def certify_trajectory(
         raise ValueError(f"the step size is {step_size}: give a positive number")
     if most_steps < 0:
         raise ValueError(f"{most_steps} steps cannot be followed: give a number that is not negative")
+    if activation == "ReLU":
+        return relu_shadow.follow(X, targets, weights, signs, step_size, most_steps)
     if activation not in EVALUATED:
-        raise ValueError(f"unknown activation {activation!r}: use {', '.join(EVALUATED)}")
+        raise ValueError(f"unknown activation {activation!r}: use ReLU, {', '.join(EVALUATED)}")
     return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps)
 
 
@@ -74,7 +76,8 @@ def initial_outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, *, ac
         signs: output weights (m,).
         activation: as in :func:`certify_trajectory`.
     """
-    values = EVALUATED[activation].jet(weights @ X.T).value
+    z = weights @ X.T
+    values = np.maximum(z, 0.0) if activation == "ReLU" else EVALUATED[activation].jet(z).value
     return np.asarray(signs @ values / math.sqrt(len(weights)))
 
 
