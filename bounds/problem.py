@@ -200,6 +200,8 @@ class Problem:
 
 def _float64(values: ArrayLike, name: str) -> Floats:
     """A read-only float64 copy; anything that float64 cannot hold exactly is refused, not rounded."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{name} is a masked array, whose mask would be lost: fill or remove the masked entries")
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {array.dtype} values: give real numbers as float64")

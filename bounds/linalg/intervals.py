@@ -121,6 +121,8 @@ def symmetric_matrix(a: Any, radius: Any = None) -> IntervalMatrix:
 
 
 def _float64(a: Any, name: str) -> FloatArray:
+    if isinstance(a, np.ma.MaskedArray):
+        raise ValueError(f"{name} is a masked array, whose mask would be lost: fill or remove the masked entries")
     array = np.asarray(a)
     if array.dtype == np.float64:
         return array

@@ -148,6 +148,7 @@ def test_unit_rows_are_unit_at_any_scale(d: int, exponent: float, seed: int) -> 
         (np.array([["a", "b"], ["c", "d"]]), np.ones(2), 0.1, "real numbers"),
         (np.eye(2) * 1j, np.ones(2), 0.1, "real numbers"),
         (np.array([[2**53 + 1, 0], [0, 1]]), np.ones(2), 0.1, "cannot store exactly"),
+        (np.ma.masked_array(np.eye(2), np.eye(2) == 0), np.ones(2), 0.1, "X is a masked array"),
         (np.eye(2), np.ones(2), 0.0, "strictly between 0 and 1"),
         (np.eye(2), np.ones(2), 1.0, "strictly between 0 and 1"),
         (np.eye(2), np.ones(2), float("nan"), "strictly between 0 and 1"),

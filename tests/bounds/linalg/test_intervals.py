@@ -25,6 +25,7 @@ EYE = np.eye(3)
         (EYE.astype(object), "object"),
         ([["one"]], "type"),
         ([[2**53 + 1]], "2\\^53"),
+        (np.ma.masked_array(EYE, EYE == 0), "masked"),
     ],
 )
 @pytest.mark.parametrize("function", [least_eigenvalue, largest_eigenvalue, is_positive_definite])
