@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from bounds import Problem, theorem
+from bounds.gram import rounding_contributions
 from empirical.store import Store
 from reports.comparison import compare
 from reports.measurement import EFFORTS, Effort, orthonormal
 from reports.rows import judge
 from reports.schema import Comparison
 
+DATA, LABELS = np.random.default_rng(0).standard_normal((6, 4)), np.array([1.0, -1.0] * 3)
 TINY = Effort(fall=8.0, most_steps=400, search_seconds=20.0, widths=(16, 64), demonstrations=False)
 
 
@@ -23,9 +25,8 @@ TINY = Effort(fall=8.0, most_steps=400, search_seconds=20.0, widths=(16, 64), de
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(EFFORTS, "quick", TINY)
-        X = np.random.default_rng(0).standard_normal((6, 4))
         store = Store(tmp_path_factory.mktemp("runs"))
-        return compare(Problem(X, np.array([1.0, -1.0] * 3)), effort="quick", store=store)
+        return compare(Problem(DATA, LABELS), effort="quick", store=store)
 
 
 def test_the_record_survives_json_and_fits_its_schema(comparison: Comparison) -> None:
@@ -38,6 +39,14 @@ def test_every_edition_of_every_statement_is_there(comparison: Comparison) -> No
     for identifier in ("du2019-two-layer", "du2019-two-layer-flow", "du2019-two-layer-joint"):
         for statement in theorem(identifier).graph():
             assert {(statement.name, e.name) for e in statement.editions} <= rows
+
+
+def test_what_each_rounding_costs_is_reported(comparison: Comparison) -> None:
+    parts = rounding_contributions(DATA, Problem(DATA, LABELS).unit_rows)
+    assert [row.value for row in comparison.rounding] == [
+        f"{size:.1e}" for size in (parts.data, parts.entries, parts.eigenvalue)
+    ]
+    assert b"rounding of the unit rows" in msgspec.json.encode(comparison)
 
 
 def test_condition_and_conclusion_are_reported_apart(comparison: Comparison) -> None:
