@@ -287,17 +287,21 @@ def test_orthogonalisers_and_invariance_of_the_energy(name):
         assert torch.linalg.eigvalsh(factor)[0] > 0
 
 
-def test_descent_on_the_orthogonal_matrices_moves_downhill_and_drifts_as_measured():
+def test_descent_on_the_orthogonal_matrices_moves_downhill_and_drifts_by_the_fourth_power():
     gradient = layers.Draws(1).normal(16, 16)
     R = torch.eye(16, dtype=torch.float64)
     after, momentum = liu2021_opt.orthogonal_step(R, gradient, torch.zeros_like(R), 1e-3)
     assert float((gradient * (after - R)).sum()) < 0
     W = momentum @ R.T
     torch.testing.assert_close(W, -W.T)
+    exact = torch.linalg.solve(R - 5e-4 * W, R + 5e-4 * W)
+    assert float((after - exact).norm()) < 1e-2 * float((after - R - 1e-3 * W).norm())  # the sweeps bend it
     for length in (0.5, 0.25):
-        after, momentum = liu2021_opt.orthogonal_step(R, gradient, torch.zeros_like(R), length / float(W.norm()))
-        drift = float(torch.linalg.matrix_norm(after.T @ after - torch.eye(16, dtype=torch.float64), 2))
-        assert drift <= 7e-4 * length**4 * 3
+        step = length / float(W.norm())
+        after, _ = liu2021_opt.orthogonal_step(R, gradient, torch.zeros_like(R), step)
+        defect = after @ after.T - torch.eye(16, dtype=torch.float64)
+        fourth = -torch.linalg.matrix_power(step * W, 4) / 4
+        assert float((defect - fourth).norm()) <= 0.1 * float(fourth.norm())
 
 
 def test_energies():

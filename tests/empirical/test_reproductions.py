@@ -1,12 +1,24 @@
-"""The published experiment at a size that runs in a test."""
+"""Published experiments and promised laws at a size that runs in a test."""
 
+import json
 import math
 
 import numpy as np
 import pytest
+from scipy import integrate, special
 
 from empirical.datasets import load_data
-from empirical.reproductions import figure_one
+from empirical.reproductions import (
+    __main__,
+    allenzhu2019_laws,
+    arora2019_curve,
+    ding2021_rates,
+    figure_one,
+    kernel_drift,
+    liu2021_energy,
+    su2019_harmonics,
+)
+from empirical.reproductions.rows import Row, exponent
 from empirical.store import Store
 from empirical.training import train
 
@@ -36,3 +48,101 @@ def test_curves_resume_and_come_in_order(tmp_path):
     assert [(s.spec.width, s.spec.seed) for s in whole] == [(50, 0), (50, 1), (70, 0), (70, 1)]
     assert whole[1] == some[0]
     assert calls == [(2, 4), (3, 4), (4, 4)]
+
+
+def test_exponents_and_their_intervals():
+    sizes = [10, 20, 40, 80]
+    assert exponent(sizes, [3 * n**-0.7 for n in sizes]) == (pytest.approx(-0.7), pytest.approx(0, abs=1e-12))
+    rng, misses = np.random.default_rng(0), 0
+    for _ in range(400):
+        slope, margin = exponent(sizes, [3 * n**-0.7 * math.exp(0.1 * rng.standard_normal()) for n in sizes])
+        misses += abs(slope + 0.7) > margin
+    assert 8 <= misses <= 34  # 5 % of 400 within three deviations
+
+
+@pytest.mark.parametrize("d", [3, 5, 10])
+def test_eigenvalues_by_harmonic_degree(d):
+    """Funk and Hecke: beta_l is the integral of the kernel against the Gegenbauer polynomial of degree l."""
+    weight = special.gamma(d / 2) / (math.sqrt(math.pi) * special.gamma((d - 1) / 2))
+    for degree in range(6):
+        zonal = special.gegenbauer(degree, d / 2 - 1)
+
+        def integrand(t, zonal=zonal):
+            kernel = t * (math.pi - math.acos(t)) / (2 * math.pi)
+            return weight * kernel * zonal(t) / zonal(1) * (1 - t * t) ** ((d - 3) / 2)
+
+        expected = integrate.quad(integrand, -1, 1, limit=200)[0]
+        assert su2019_harmonics.eigenvalue(d, degree) == pytest.approx(expected, abs=1e-8)
+    trace = sum(su2019_harmonics.multiplicity(d, k) * su2019_harmonics.eigenvalue(d, k) for k in range(60))
+    assert 0.49 < trace <= 0.5  # the kernel's diagonal, from below
+
+
+def by_quantity(rows):
+    return {f"{row.quantity}, {row.at}": row for row in rows}
+
+
+def test_residuals_follow_the_harmonic_degree():
+    rows = by_quantity(su2019_harmonics.residuals_by_degree([400], width=512, steps=[0, 20]))
+    for name, slack in [("x_1", 0.15), ("1", 0.05), ("x_1^2 - x_2^2", 0.03), ("x_1 x_2 x_3", 0.1)]:
+        row = rows[f"rms residual of {name}, n = 400, step 20"]
+        assert row.measured == pytest.approx(float(row.promised), rel=slack)
+        first = rows[f"rms residual of {name}, n = 400, step 0"]
+        assert first.measured == pytest.approx(float(first.promised), abs=1e-4)
+
+
+def test_the_loss_curve_is_the_predicted_one_up_to_the_width():
+    rows = arora2019_curve.curve_deviations([256, 1024, 4096], points=20, steps=60, seeds=[0, 1])
+    assert [row.measured for row in rows[:3]] == sorted((row.measured for row in rows[:3]), reverse=True)
+    assert rows[2].measured < 0.02 and rows[3].measured + rows[3].margin > -1 and rows[3].measured < -0.25
+    curve = arora2019_curve.predicted_norms(np.diag([0.5, 0.1]), np.array([3.0, 4.0]), 1.0, 2)
+    np.testing.assert_allclose(curve, [5, math.hypot(1.5, 3.6), math.hypot(0.75, 3.24)])
+
+
+def test_the_kernel_of_wider_networks_moves_less():
+    rows = [r for r in kernel_drift.drift_exponents([32, 128, 512], steps=40, seeds=[0, 1]) if "exponent" in r.quantity]
+    assert len(rows) == 4 and all(row.measured - row.margin < -0.4 for row in rows)
+    assert all(row.measured < -0.7 for row in rows if "tanh" in row.at)
+
+
+def test_rates_of_the_mean_field_limit():
+    width = ding2021_rates.width_rate([8, 32, 128], time=0.2, depth=3, replicas=10, reference=2000)
+    assert width[-1].measured == pytest.approx(-0.5, abs=0.35)
+    depth = ding2021_rates.depth_rate([4, 8, 16], time=0.2, branches=8, reference=128, seeds=[0])
+    assert depth[-1].measured == pytest.approx(-1, abs=0.35)
+    start = ding2021_rates.start_deviation([(4, 16), (16, 16)], replicas=30)
+    assert max(row.measured for row in start) < 1.5 * min(row.measured for row in start)
+
+
+def test_laws_of_the_energy():
+    for row in liu2021_energy.moments([(8, 1.0)], n=16, draws=200):
+        if row.margin:
+            assert abs(row.measured - float(row.promised)) < 2.5 * row.margin
+        else:
+            assert 0.5 < row.measured < 2
+    rows = liu2021_energy.gap_exponent(sizes=[8, 16, 32], restarts=2)
+    assert rows[-1].measured == pytest.approx(-0.5, abs=0.12)
+    assert all(0 < row.measured < 1e-3 for row in liu2021_energy.orthogonality([16]))
+    drift = liu2021_energy.descent_drift([10, 40], d=16)
+    assert 1e-5 < drift[0].measured < drift[1].measured
+
+
+def test_the_lemmas_in_training():
+    rows = allenzhu2019_laws.laws([64, 128, 256], size=5, seeds=[0, 1])
+    slopes = {row.quantity: row for row in rows if row.margin is not None}
+    assert slopes["exponent in m of: travel, spectral"].measured == pytest.approx(-0.5, abs=0.25)
+    assert slopes["exponent in m of: relative Jacobian change"].measured < 0
+    assert all(row.measured > 0.01 for row in rows if row.quantity.startswith("least"))
+    assert all(5 < row.measured < 400 for row in rows if row.quantity.startswith("steps"))
+
+
+def test_the_command_prints_and_writes_its_rows(monkeypatch, capsys, tmp_path):
+    rows = [Row("slope", "m = 3", -0.51, "-1/2", 0.02), Row("loss", "step 4", 1.5, "2")]
+    monkeypatch.setattr(__main__, "REPRODUCTIONS", {"one": ("First", [lambda: rows]), "two": ("Second", [lambda: []])})
+    monkeypatch.setattr("sys.argv", ["reproductions", "one", "--json", str(tmp_path / "rows.json")])
+    __main__.main()
+    shown = capsys.readouterr().out
+    assert "First" in shown and "-0.51 ± 0.02" in shown and "Second" not in shown
+    written = json.loads((tmp_path / "rows.json").read_text())
+    slope = {"quantity": "slope", "at": "m = 3", "measured": -0.51, "promised": "-1/2", "margin": 0.02}
+    loss = {"quantity": "loss", "at": "step 4", "measured": 1.5, "promised": "2", "margin": None}
+    assert written == {"one": [slope, loss]}

@@ -1,4 +1,4 @@
-"""Published experiments, run again as their papers describe them."""
+"""Figure 1 of Du, Zhai, Poczos and Singh (ICLR 2019), run again as the paper describes it."""
 
 from __future__ import annotations
 

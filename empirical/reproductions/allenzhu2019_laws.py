@@ -1,0 +1,117 @@
+"""Allen-Zhu, Li and Song (ICML 2019): the quantities of their lemmas in training, and their exponents in the width.
+
+Fully-connected networks, n = d = d_out = 10, descent with eta = 1 / |K_0| to a thousandth of the first loss. What the
+lemmas (from memory) allow at worst is an upper bound: a steeper measured exponent agrees with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from empirical.dynamics import GradientDescent
+from empirical.experiments import run_network
+from empirical.losses import Loss
+from empirical.networks.allenzhu2019 import FullyConnected
+from empirical.reproductions.rows import Row, exponent
+from empirical.tangent_kernels import gram_matrix
+
+
+@dataclass(frozen=True)
+class _Run:
+    steps: int
+    dominance: float
+    quantities: dict[str, float]
+
+
+ALLOWED = {
+    "largest ||h| - 1| at the start": "-1/2 (Lemma 7.1)",
+    "travel, spectral": "-1/2 (Theorem 1)",
+    "share of flips": "-1/3 (Lemma 8.2)",
+    "relative Jacobian change": "-1/6 (Theorem 5)",
+}
+
+
+def laws(
+    widths: Sequence[int] = (128, 256, 512, 1024),
+    *,
+    depth: int = 2,
+    size: int = 10,
+    seeds: Sequence[int] = (0, 1, 2),
+    horizon: int = 400,
+) -> list[Row]:
+    """Steps to a thousandth of F, PL constants, and the exponents of what the lemmas bound.
+
+    Args:
+        widths: m.
+        depth: L.
+        size: n, d and d_out.
+        seeds: of the weights.
+        horizon: the most steps.
+    """
+    X, Y = _data(size)
+    runs = {
+        m: [_train(FullyConnected(width=m, depth=depth, outputs=size), X, Y, s, horizon) for s in seeds] for m in widths
+    }
+    rows = []
+    for m, found in runs.items():
+        at = f"L = {depth}, m = {m}"
+        rows.append(Row("steps to F / 1000, mean", at, float(np.mean([r.steps for r in found])), "no trend in m"))
+        least = min(r.dominance for r in found) * size / m
+        rows.append(
+            Row("least |grad F|^2 d / (2 m F)", at, least, f"> {0.5 * _separation(X) / size**2:.1e} (Theorem 3)")
+        )
+    for name, allowed in ALLOWED.items():
+        sizes = [m for m, found in runs.items() for _ in found]
+        slope, margin = exponent(sizes, [r.quantities[name] for found in runs.values() for r in found])
+        rows.append(Row(f"exponent in m of: {name}", f"L = {depth}", slope, f"<= {allowed}", margin))
+    return rows
+
+
+def _data(size: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((size, size - 1))
+    X /= np.linalg.norm(X, axis=1, keepdims=True) * np.sqrt(2)
+    return np.concatenate([X, np.full((size, 1), np.sqrt(0.5))], axis=1), rng.standard_normal((size, size))
+
+
+def _separation(X: np.ndarray) -> float:
+    """delta, the least distance of two inputs."""
+    distances = np.linalg.norm(X[:, None] - X[None], axis=2)
+    return float(distances[~np.eye(len(X), dtype=bool)].min())
+
+
+def _train(family: FullyConnected, X: np.ndarray, Y: np.ndarray, seed: int, horizon: int) -> _Run:
+    largest = float(np.linalg.norm(gram_matrix(family.draw(X.shape[1], seed), X), 2))
+    loss, whole = Loss(), GradientDescent(step_size=1 / largest, steps=horizon)
+    bare = run_network(family, X, Y, loss=loss, method=whole, seed=seed)
+    below = [k for k, value in enumerate(bare.losses) if value <= 1e-3 * bare.losses[0]]
+    steps = below[0] if below else horizon
+    run = run_network(
+        family,
+        X,
+        Y,
+        loss=loss,
+        method=GradientDescent(step_size=1 / largest, steps=steps),
+        seed=seed,
+        observe={
+            "forward norms": [0],
+            "gradient dominance": range(0, steps + 1, 5),
+            "travel": [steps],
+            "flips": [steps],
+            "jacobian change": [steps],
+        },
+    )
+    norms = [run.series("forward norms", which)[0.0] for which in ("least", "largest")]
+    return _Run(
+        steps=steps,
+        dominance=min(float(np.min(v)) for v in run.series("gradient dominance", "all").values()),
+        quantities={
+            "largest ||h| - 1| at the start": float(np.abs(np.array(norms) - 1).max()),
+            "travel, spectral": float(np.max(run.series("travel", "spectral")[steps])),
+            "share of flips": float(np.max(run.series("flips", "share")[steps])),
+            "relative Jacobian change": float(np.max(run.series("jacobian change", "relative")[steps])),
+        },
+    )
