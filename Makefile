@@ -40,6 +40,7 @@ bench: $(VENV)/test-tools $(VENV)/bench-tools
 	$(bin)/pytest benchmarks
 	$(bin)/python benchmarks/bench_least_eigenvalue.py
 	$(bin)/python benchmarks/bench_gram.py
+	$(bin)/python benchmarks/bench_peers.py
 	$(bin)/python benchmarks/bench_finite_gram.py
 
 # Installed once: a stamp records it, and only a change of the requirements installs again.
