@@ -27,6 +27,14 @@ b_l = df/dh_l, with b_l = s W^T g_{l+1} (+ b_{l+1} if residual):
 
     db <= s (||W|| + R) dg + s R ||g|| (+ db),   da = t db,   dg <= sup|sigma'| da + max|a| beta ||alpha_l|| R.
 
+**Two layers from zero output weights, gradient flow, any activation.** Let both layers be trained and v = 0 at the
+stored weights. There J = (0, s_2 sigma(Z)), and at other weights the block of the hidden layer is at most
+s_2 lip ||X~|| ||v||, lip = sup |sigma'|, while ||sigma(Z) - sigma(Z_0)||_F <= lip ||X~|| ||W - W_0||_F, so that
+||J(w) - J(w_0)|| <= s_2 lip ||X~|| ||w - w_0|| *from this centre*, without any smoothness. Gradient flow needs no more:
+its proof uses only sigma_min(J(w)) >= sigma - L ||w - w_0||. For the ReLU every element of Clarke's Jacobian obeys the
+bound, and ||r|| falls along the flow by the chain rule for definable functions (Davis, Drusvyatskiy, Kakade and Lee
+2020; from memory).
+
 **ReLU.** Where every |z_l| exceeds its error by more than ||alpha_l|| R, no sign changes on the ball, f is a polynomial
 there, and all of this holds with beta = 0.
 """
@@ -57,7 +65,7 @@ class Smoothness:
     margin: float
 
 
-def smoothness(stack: Stack, at: Evaluation, X: Floats, radius: float) -> Smoothness:
+def smoothness(stack: Stack, at: Evaluation, X: Floats, radius: float, *, from_zero: bool = False) -> Smoothness:
     """Bound the Lipschitz constant of the Jacobian on the ball of this radius around stored weights.
 
     Args:
@@ -65,9 +73,17 @@ def smoothness(stack: Stack, at: Evaluation, X: Floats, radius: float) -> Smooth
         at: its evaluation on X.
         X: inputs (n, d).
         radius: of the ball, in the Euclidean norm of all trained numbers together.
+        from_zero: for gradient flow, which needs the constant from the centre only, of two layers both trained, where
+            the output weights are exactly zero.
     """
+    hidden = at.signals[0]
     if stack.first_only and at.pointwise.smoothness is not None:
-        return Smoothness(_first_layer(at, X), np.inf)
+        steepest = at.pointwise.smoothness * float(hidden.arrow_size.max())  # arrow_size is s_2 max |a|
+        longest = float(row_norms(_with_bias(hidden, X)[0]).max()) * (1 + 2.0**-40)
+        return Smoothness(inflate(steepest * longest * _size_with_bias(hidden, X), MANY), np.inf)
+    if from_zero:
+        rate = at.signals[-1].scale * at.pointwise.lipschitz
+        return Smoothness(inflate(rate * _size_with_bias(hidden, X), MANY), np.inf)
     forward = _forward(at, radius)
     margin = np.inf
     if at.pointwise.smoothness is None:
@@ -80,17 +96,17 @@ def smoothness(stack: Stack, at: Evaluation, X: Floats, radius: float) -> Smooth
     return Smoothness(inflate(float(np.sqrt(rows @ rows)), MANY), margin)
 
 
-def _first_layer(at: Evaluation, X: Floats) -> float:
-    hidden = at.signals[0]
+def _with_bias(hidden: Signals, X: Floats) -> tuple[Floats, Floats]:
+    """The rows (s_1 x, 1), or s_1 x where there is no bias, and their rounding."""
     scaled = hidden.scale * X
-    radius = 2.0**-50 * np.abs(scaled) + UNDERFLOW
     if hidden.layer.bias:
         scaled = np.hstack([scaled, np.ones((len(X), 1))])
-        radius = np.hstack([radius, np.zeros((len(X), 1))])
-    longest = float(row_norms(np.abs(scaled) + radius).max())
-    beta = at.pointwise.smoothness or 0.0
-    arrow = float(hidden.arrow_size.max())  # s_2 max |a|
-    return inflate(beta * arrow * longest * linalg.spectral_norm(scaled, radius).upper, MANY)
+    return scaled, 2.0**-50 * np.abs(scaled) + UNDERFLOW
+
+
+def _size_with_bias(hidden: Signals, X: Floats) -> float:
+    """An upper bound of their spectral norm."""
+    return linalg.spectral_norm(*_with_bias(hidden, X)).upper
 
 
 @dataclass(frozen=True, eq=False)

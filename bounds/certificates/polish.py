@@ -12,9 +12,14 @@ from collections.abc import Callable
 import numpy as np
 
 from bounds.activations.pointwise import POINTWISE
-from bounds.certificates.stack import Floats, Stack, Weights
+from bounds.certificates.stack import LARGEST, Floats, Stack, Weights
 
-STEPS = 100
+STEPS = 400
+UP, DOWN = 3.0, 3.3
+"""How the damping changes after a step that failed, and after one that did not."""
+
+LEAST, MOST = 1e-14, 1e8
+"""Of the damping, in units of the mean eigenvalue: below it there is none, above it the search has failed."""
 
 
 def polish(stack: Stack, weights: Weights, X: Floats, y: Floats, *, steps: int = STEPS) -> dict[str, Floats]:
@@ -36,30 +41,30 @@ def polish(stack: Stack, weights: Weights, X: Floats, y: Floats, *, steps: int =
     now = _Gradients(stack, current, X)
     size = float(np.linalg.norm(now.outputs - target))
     floor = 2.0**-52 * (math.sqrt(len(y)) + float(np.linalg.norm(target)))
-    damping = 0.0
+    damping = min(1.0, size / (float(np.linalg.norm(target)) or 1.0))
     for _ in range(steps):
         gram = now.gram()
-        shift = damping * float(np.trace(gram)) / len(y)
+        shifted = gram + damping * float(np.trace(gram)) / len(y) * np.eye(len(y))
         try:
-            combination = np.linalg.solve(gram + shift * np.eye(len(y)), now.outputs - target).astype(np.float64)
+            combination = np.linalg.solve(shifted, now.outputs - target).astype(np.float64)
         except np.linalg.LinAlgError:
-            damping = max(4 * damping, 1e-8)
+            damping = max(UP * damping, LEAST)
             continue
         trial = now.moved(combination)
-        if not all(np.isfinite(array).all() for array in trial.values()):
+        if not all((np.abs(array) <= LARGEST).all() for array in trial.values()):
             return current
         after = _Gradients(stack, trial, X)
         following = float(np.linalg.norm(after.outputs - target))
         if following < size:
             settled = following > size / 4 and size < 1e3 * floor
             current, now, size = trial, after, following
-            damping = damping / 5 if damping > 1e-9 else 0.0
+            damping = damping / DOWN if damping > LEAST else 0.0
             if settled or size <= floor:
                 break
-        elif size < 1e4 * floor or damping > 1e6:
+        elif size < 1e4 * floor or damping > MOST:
             break
         else:
-            damping = max(4 * damping, 1e-8)
+            damping = max(UP * damping, LEAST)
     return current
 
 

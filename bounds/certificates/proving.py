@@ -129,7 +129,7 @@ def _search(
     radius = ROOM * (rho.upper * (1 + SLACK) / sigma.lower) + 2.0**-400
     for _ in range(ROUNDS):
         with np.errstate(over="ignore", invalid="ignore"):
-            ball = smoothness(stack, now, X, radius)
+            ball = smoothness(stack, now, X, radius, from_zero=step_size is None and stack.from_zero(weights))
         point = Point(
             Enclosure.between(sigma.lower * (1 - SLACK), sigma.upper * (1 + SLACK)),
             Enclosure.between(norm.lower * (1 - SLACK), norm.upper * (1 + SLACK)),

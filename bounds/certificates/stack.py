@@ -115,6 +115,11 @@ class Stack(Setting):
         """Whether it is a two-layer network of which the first layer alone is trained."""
         return len(self.layers) == 2 and not self.output.trained and self.layers[0].skip_squared is None
 
+    def from_zero(self, weights: Weights) -> bool:
+        """Whether it has two plain layers, both trained, with output weights that are exactly zero."""
+        plain = len(self.layers) == 2 and all(layer.trained and layer.skip_squared is None for layer in self.layers)
+        return plain and not weights["layers.1.weight"].any()
+
     @property
     def uncentred(self) -> Stack:
         """The same network with nothing subtracted."""

@@ -14,7 +14,7 @@ from flint import arb
 
 from bounds.checker.definite import Sign, least_sign, spectral_norm_bound
 from bounds.checker.files import Floats, Invalid, hex_float, table
-from bounds.checker.network import Network, Signals, evaluate, gram, matrix, norm, residual
+from bounds.checker.network import Layer, Network, Signals, evaluate, gram, matrix, norm, residual
 
 CLOSE = arb(2) ** -30
 """How far a stated conclusion may lie on the safe side of what follows from the stated enclosures."""
@@ -59,7 +59,7 @@ def check(
     low, high = ends["residual"]
     if not (rho >= low and rho <= high):
         raise Invalid("the residual is not where the certificate says")
-    lipschitz, margin = _smoothness(network, found, X, arb(radius))
+    lipschitz, margin = _smoothness(network, found, X, arb(radius), continuous=step is None)
     if margin is not None and not margin > 0:
         raise Invalid("a ReLU may reach its kink inside the ball")
     if not lipschitz <= ends["lipschitz"][1] or ends["lipschitz"][0] != 0:
@@ -116,19 +116,17 @@ def _conclude(ends: dict[str, tuple[float, float]], radius: float, step: float |
         raise Invalid("the stated decay does not follow")
 
 
-def _smoothness(network: Network, found: Signals, X: Floats, R: arb) -> tuple[arb, arb | None]:
+def _smoothness(network: Network, found: Signals, X: Floats, R: arb, *, continuous: bool) -> tuple[arb, arb | None]:
     """A Lipschitz constant of the Jacobian on the ball, and for the ReLU the least distance from a kink."""
     layers, bend = network.layers, network.activation.bend
-    if len(layers) == 2 and not layers[1].trained and layers[0].skip is None and bend is not None:
-        first = layers[0]
-        sizes = [(_square(row) * first.scale**2 + (first.bias is not None)).sqrt() for row in X.tolist()]
-        data = spectral_norm_bound(X) * first.scale
-        if first.bias is not None:  # of (s X, 1) = s (X, c) + (0, 1 - s c)
-            c = float(1 / first.scale)
-            data = spectral_norm_bound(np.hstack([X, np.full((len(X), 1), c)])) * first.scale
-            data += abs(1 - first.scale * c) * arb(len(X)).sqrt()
-        arrow = max((abs(v).upper() for v in matrix(layers[1].weight).entries()), key=float) * layers[1].scale
-        return bend * arrow * _largest(sizes) * data, None
+    first, last = layers[0], layers[-1]
+    if len(layers) == 2 and first.skip is None and first.trained:
+        if not last.trained and bend is not None:
+            sizes = [(_square(row) * first.scale**2 + (first.bias is not None)).sqrt() for row in X.tolist()]
+            arrow = _largest([abs(v) for v in matrix(last.weight).entries()]) * last.scale
+            return bend * arrow * _largest(sizes) * _data_norm(first, X), None
+        if last.trained and continuous and not last.weight.any():
+            return last.scale * network.activation.lipschitz * _data_norm(first, X), None
     norms = [spectral_norm_bound(layer.weight) for layer in layers]
     total, margin = arb(0), None if bend is not None else arb("inf")
     for i in range(len(X)):
@@ -141,6 +139,15 @@ def _smoothness(network: Network, found: Signals, X: Floats, R: arb) -> tuple[ar
         if margin is not None and clear is not None:
             margin = margin.min(clear)
     return total.sqrt(), margin
+
+
+def _data_norm(first: Layer, X: Floats) -> arb:
+    """The norm of the rows (s x, 1), or of s x where there is no bias; (s X, 1) = s (X, c) + (0, 1 - s c)."""
+    if first.bias is None:
+        return spectral_norm_bound(X) * first.scale
+    c = float(1 / first.scale)
+    extended = spectral_norm_bound(np.hstack([X, np.full((len(X), 1), c)])) * first.scale
+    return extended + abs(1 - first.scale * c) * arb(len(X)).sqrt()
 
 
 def _one_input(network: Network, norms: list[arb], rows: list[list[list[arb]]], R: arb) -> tuple[arb, arb | None]:

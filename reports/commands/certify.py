@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
@@ -31,6 +31,7 @@ app = App(
     help_epilogue="""Examples:
   zeroloss certify --data sphere:n=20,d=20 --width 16 --polish
   zeroloss certify --data orthonormal:n=4 --width 16384
+  zeroloss certify --n 20 --width 4096 --activation relu --trained both --flow
   zeroloss certify --weights mine.safetensors --data mine.csv --polish --json""",
 )
 
@@ -41,6 +42,7 @@ def certify(
     options: DataOptions = DEFAULT_DATA,
     width: Whole | None = None,
     activation: str | None = None,
+    trained: Literal["first", "both"] | None = None,
     weights: Path | None = None,
     setting: Path | None = None,
     polish: Flag = False,
@@ -60,6 +62,7 @@ def certify(
         options: which data; --seed also draws the weights
         width: number of hidden neurons; 16 by default
         activation: tanh, relu, erf, softplus, gelu, sigmoid or silu
+        trained: first: the hidden layer, from a zero output; both: f = v . s(W x) from v = 0, and --flow takes relu
         weights: a network of your own, float64 in a .safetensors file, on the data as stored
         setting: JSON that says what network the weights are, where their file does not
         polish: first move the weights by Gauss-Newton steps to near zero loss; the certificate is about the new ones
@@ -80,9 +83,12 @@ def certify(
     if weights is None:
         if setting is not None:
             raise ValueError("--setting says what the weights are: name them with --weights")
-        problem, data, stack, arrays = _start(options, WIDTH if width is None else width, activation or "tanh")
+        problem, data, stack, arrays = _start(
+            options, WIDTH if width is None else width, activation or "tanh", both=trained == "both"
+        )
     else:
-        problem, data, stack, arrays = _own(options, weights, setting, width, activation)
+        given = {"width": width, "activation": activation, "trained": trained}
+        problem, data, stack, arrays = _own(options, weights, setting, given)
     remark(_headline(stack, weights, polish, step_size, flow))
     if polish:
         arrays = move(stack, arrays, problem.X, problem.y)
@@ -94,11 +100,13 @@ def certify(
 
 
 def _start(
-    options: DataOptions, width: int, activation: str
+    options: DataOptions, width: int, activation: str, *, both: bool
 ) -> tuple[Problem, tuple[DataRow, ...], Stack, Mapping[str, np.ndarray]]:
     """The default network at its start, drawn as `measure` draws it, on unit rows."""
     require("torch")
-    from bounds.certificates.stack import two_layer
+    import numpy as np
+
+    from bounds.certificates.stack import Layer, Stack, two_layer
     from bounds.problem import Problem
     from empirical.networks import initial_network
 
@@ -106,9 +114,12 @@ def _start(
         raise ValueError(f"--width is {width}: at most {MOST} neurons are covered")
     problem, data = options.load()
     unit = Problem(problem.unit_rows, problem.y, problem.delta)
-    stack = two_layer(unit.d, width, activation)
     start = initial_network(width, unit.d, options.seed)
     hidden = start.weights.numpy()
+    if both:
+        stack = Stack(activation, (Layer(unit.d, width), Layer(width, 1)))
+        return unit, data, stack, {"layers.0.weight": hidden, "layers.1.weight": np.zeros((1, width))}
+    stack = two_layer(unit.d, width, activation)
     arrays = {
         "layers.0.weight": hidden,
         "start.layers.0.weight": hidden,
@@ -118,12 +129,12 @@ def _start(
 
 
 def _own(
-    options: DataOptions, weights: Path, setting: Path | None, width: int | None, activation: str | None
+    options: DataOptions, weights: Path, setting: Path | None, given: Mapping[str, object]
 ) -> tuple[Problem, tuple[DataRow, ...], Stack, Mapping[str, np.ndarray]]:
     """The user's network, on the data as stored."""
     from bounds.certificates.record import load
 
-    for name, value in (("width", width), ("activation", activation)):
+    for name, value in given.items():
         if value is not None:
             raise ValueError(f"--{name} is part of the network in {weights}: leave it out")
     stack, arrays = load(weights, setting)
@@ -148,7 +159,10 @@ def _headline(stack: Stack, weights: Path | None, polish: bool, step_size: float
     """What is about to be certified, in one line."""
     network = f"the network in {weights} ({stack})" if weights else f"two layers, {stack.activation}"
     if weights is None:
-        network += f", {stack.layers[0].outputs} neurons, hidden layer trained, zero-output start, unit rows"
+        start = (
+            "hidden layer trained, zero-output start" if stack.centred else "both layers trained, v = 0 at the start"
+        )
+        network += f", {stack.layers[0].outputs} neurons, {start}, unit rows"
     step = "gradient flow" if flow else "step 1/||J||^2 rounded down" if step_size is None else f"step {step_size!r}"
     return f"certifying: {network}; {'polished first; ' if polish else ''}{step}"
 
@@ -186,7 +200,7 @@ MEANING = {
     "lipschitz": "Lipschitz constant of the Jacobian",
     "condition": "h, which must be below 1",
     "path": "length of the whole path, at most",
-    "decay": "mu^2: each step shrinks the residual by 1 - eta mu^2",
+    "decay": "mu^2: ||r|| shrinks by 1 - eta mu^2, or exp(-mu^2 t)",
     "discretisation": "c, what the finite step costs",
 }
 

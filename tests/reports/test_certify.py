@@ -73,6 +73,14 @@ def test_the_rows_and_weights_are_those_of_the_runs(capsys, folder):
     assert (arrays["X"] == load_data("orthonormal:n=4").X).all()
 
 
+def test_both_layers_from_zero_output_weights(capsys, folder):
+    tokens = ["certify", "--data", "sphere:n=8,d=10", "--width", "1000", "--activation", "relu", "--trained", "both"]
+    err = said(capsys, *tokens, "--flow", code=0).err
+    assert "both layers trained, v = 0" in err
+    assert verify(folder / "zeroloss-certificate" / "certificate.json").holds
+    said(capsys, *tokens, "--out", "descent", code=3)
+
+
 def test_a_refusal_exits_with_three_and_writes_nothing(capsys, folder):
     out = said(capsys, *SMALL, code=3).out.replace("\n", " ")
     for words in ("not certified", "h < 1", "times what is allowed", "polish"):

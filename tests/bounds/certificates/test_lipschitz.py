@@ -135,3 +135,19 @@ def test_a_residual_chain_is_attained() -> None:
     found = smoothness(network, evaluate(network, stored, X), X, 1e-9).lipschitz
     hessian = x * np.array([[0, 3 * t, 1 + 2 * t], [3 * t, 0, t], [1 + 2 * t, t, 0]])
     assert found == pytest.approx(np.linalg.norm(hessian, 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "erf"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_both_layers_from_zero_output_weights(activation: str, bias: bool) -> None:
+    """From the centre only, across any kinks: no quotient exceeds the constant, and some come near it."""
+    network = Stack(activation, (Layer(2, 5, bias=bias), Layer(5, 1)))
+    weights = draw(network, 0)
+    weights["layers.1.weight"] = np.zeros((1, 5))
+    assert network.from_zero(weights)
+    X, _ = data(0, 3, 2)
+    at = evaluate(network, weights, X)
+    bound = smoothness(network, at, X, 1.0, from_zero=True).lipschitz
+    found = max(steepest(network, weights, X, radius, 0) for radius in (0.01, 1.0, 10.0))
+    assert 0.3 * bound <= found <= bound
+    assert bound == smoothness(network, at, X, 1e6, from_zero=True).lipschitz

@@ -224,3 +224,41 @@ def test_a_certified_point_is_near_a_true_solution() -> None:
         K = mpmath.matrix([[mpmath.fdot(p, q) for _, q in rows] for _, p in rows])
         distance = mpmath.sqrt((r.T * mpmath.lu_solve(K, r))[0])  # of the first Newton step
         assert distance <= mpf(proof.convergence.path.upper)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "erf", "softplus"])
+def test_flow_on_both_layers_from_zero_output_weights(activation: str) -> None:
+    """A ReLU network is certified at its start, kinks or not, at a width near the number of labels."""
+    X, y = data(3, 8, 10)
+    y = y / np.linalg.norm(y)
+    network = Stack(activation, (Layer(10, 200), Layer(200, 1)))
+    weights = draw(network, 0)
+    weights["layers.1.weight"] = np.zeros((1, 200))
+    found = certify(weights, network, Problem(X, y), continuous=True)
+    assert isinstance(found, Certificate), str(found)
+    least = np.linalg.svd(VALUES[activation](X @ weights["layers.0.weight"].T), compute_uv=False)[-1]
+    slope = {"erf": 2 / np.sqrt(np.pi)}.get(activation, 1.0)
+    assert found.convergence.condition.midpoint == pytest.approx(2 * slope * np.linalg.norm(X, 2) / least**2, rel=2e-3)
+    w, v, path = weights["layers.0.weight"].copy(), np.zeros(200), 0.0
+    for _ in range(4000):  # Euler steps so short that their path is that of the flow to 1e-3
+        z = X @ w.T
+        r = VALUES[activation](z) @ v - y
+        slopes = SLOPES[activation](z)
+        up_w, up_v = (slopes * v * r[:, None]).T @ X, VALUES[activation](z).T @ r
+        path += 1e-4 * np.sqrt((up_w**2).sum() + (up_v**2).sum())
+        w, v = w - 1e-4 * up_w, v - 1e-4 * up_v
+    assert path <= found.convergence.path.upper * 1.001
+    assert np.linalg.norm(r) <= math.exp(-0.4 * found.convergence.decay.lower) * 1.001
+
+
+def erf(z: np.ndarray) -> np.ndarray:
+    return np.vectorize(math.erf)(z)
+
+
+VALUES = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh, "erf": erf, "softplus": lambda z: np.logaddexp(0, z)}
+SLOPES = {
+    "relu": lambda z: (z > 0) * 1.0,
+    "tanh": lambda z: 1 - np.tanh(z) ** 2,
+    "erf": lambda z: 2 / np.sqrt(np.pi) * np.exp(-z * z),
+    "softplus": lambda z: 1 / (1 + np.exp(-z)),
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from bounds.certificates.record import write, write_arrays
 from bounds.certificates.stack import Layer, Stack
 from bounds.checker import verify
 from bounds.checker.files import Invalid, body_hash, read_arrays, read_json
-from tests.bounds.certificates.networks import data, narrow_two_layer, stack, trained
+from tests.bounds.certificates.networks import data, draw, narrow_two_layer, stack, trained
 from tests.bounds.checker.forgery import FORGERIES, forge
 
 
@@ -62,6 +63,19 @@ def test_a_wide_start_is_accepted(tmp_path: Path) -> None:
     proof = certify(weights, network, Problem(X, y / 4))
     assert isinstance(proof, Certificate)
     assert verify(write(proof, tmp_path)).holds
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_flow_from_zero_output_weights(tmp_path: Path, bias: bool) -> None:
+    X, y = data(1, 4, 6)
+    network = Stack("relu", (Layer(6, 200, Fraction(1, 3), bias=bias), Layer(200, 1)))
+    weights = {**draw(network, 1), "layers.1.weight": np.zeros((1, 200))}
+    proof = certify(weights, network, Problem(X, y / 4), continuous=True)
+    assert isinstance(proof, Certificate), str(proof)
+    found = verify(write(proof, tmp_path))
+    assert found.holds, found.reason
+    descent = certify(weights, network, Problem(X, y / 4))
+    assert not isinstance(descent, Certificate)
 
 
 def test_biases_and_frozen_layers(tmp_path: Path) -> None:
