@@ -172,9 +172,9 @@ EVALUATED = {
     "tanh": Float64Activation(TANH, 2.0, _tanh_jet, 1.25 * UNIT, 0.0, 3.6 * UNIT, 12 * UNIT),
     "erf": Float64Activation(ERF, 2.26, _erf_jet, 1.2 * UNIT, 0.0, 4.2 * UNIT, 6 * UNIT),
     "softplus": Float64Activation(SOFTPLUS, 0.0963, _softplus_jet, 1.9 * UNIT, 1.01 * UNIT, 3.6 * UNIT, 2 * UNIT),
-    "GELU": Float64Activation(GELU, 0.779, _gelu_jet, 0.01 * UNIT, 2.6 * UNIT, 5.5 * UNIT, 10 * UNIT),
+    "gelu": Float64Activation(GELU, 0.779, _gelu_jet, 0.01 * UNIT, 2.6 * UNIT, 5.5 * UNIT, 10 * UNIT),
 }
-"""By the activation's name. Third derivatives: of tanh -2 (1 - t^2) (1 - 3 t^2), 2 at 0; of erf (4 z^2 - 2) s',
+"""By name. Third derivatives: of tanh -2 (1 - t^2) (1 - 3 t^2), 2 at 0; of erf (4 z^2 - 2) s',
 4/sqrt(pi) at 0 (and 1.01 at z^2 = 3/2); of softplus s' (1 - s') (1 - 2 s'), at most 1/(6 sqrt(3)); of GELU
 phi (z^3 - 4 z), greatest where z^4 - 7 z^2 + 4 = 0, at z^2 = (7 - sqrt(33))/2, where it is 0.7788.
 """

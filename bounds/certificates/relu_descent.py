@@ -60,7 +60,7 @@ class ReluDescent:
 
     Args:
         X: inputs (n, d).
-        targets: offset b and labels y (2, n).
+        targets: what the outputs should be, in three parts (3, n): b, its rounding error, y.
         signs: a (m,).
         step_size: eta.
     """
@@ -98,7 +98,7 @@ class ReluDescent:
         """Eta / m and eta c (b + y), each as two float64 numbers."""
         with flint.ctx.workprec(PRECISION):
             eta, m = arb(self.step_size), len(self.signs)
-            goals = [eta * (arb(b) + arb(y)) / arb(m).sqrt() for b, y in self.targets.T.tolist()]
+            goals = [eta * sum(map(arb, parts), arb(0)) / arb(m).sqrt() for parts in self.targets.T.tolist()]
             return split(eta / m), np.array([split(goal) for goal in goals]).T
 
     def step(self, high: FloatArray, low: FloatArray) -> Step:
@@ -115,7 +115,7 @@ class ReluDescent:
         error += scale * rest + scale_low * sums
         r, more = two_sum(product, -goal)
         r_low = error + more - goal_low  # r + r_low is eta c times the residual
-        sizes = eta * c * c * np.abs(sums) + np.abs(goal)
+        sizes = eta * c * (c * np.abs(sums) + np.abs(self.targets).sum(axis=0))
         wrong = eta * c * c * (counts * z_error + sum_error) + 16 * UNIT**2 * sizes
         residual_error = inflate(float(np.sqrt(wrong @ wrong)) / (eta * c), n + 16)
         residual = inflate(float(np.linalg.norm(r + r_low)) / (eta * c), n + 16)

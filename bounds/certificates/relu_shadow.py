@@ -45,7 +45,7 @@ def follow(
 
     Args:
         X: inputs (n, d).
-        targets: offset and labels (2, n).
+        targets: what the outputs should be, in three parts (3, n).
         weights: of the start (m, d).
         signs: a (m,).
         step_size: eta, or None for 1 / ||J||^2 at the start, rounded down.

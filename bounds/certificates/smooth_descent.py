@@ -1,8 +1,8 @@
 r"""Gradient descent on smooth two-layer networks: a float64 run, and how far it is from exact steps. Re-derived.
 
 f(w) = c sum_r a_r s(w_r.x), c = m^(-1/2), a_r = +-1, the first layer w (m, d) trained; the residual is
-r_i = f(x_i) - b_i - y_i with a stored offset b. Inputs, labels, offset, weights and the step eta are the real numbers
-that float64 stores. Write S = ||X||, v = max_i ||x_i||, lambda = sup |s'|, beta = sup |s''|.
+r_i = f(x_i) - b_i - y_i with b zero or the exact initial output. Inputs, labels, weights and the step eta are the real
+numbers that float64 stores. Write S = ||X||, v = max_i ||x_i||, lambda = sup |s'|, beta = sup |s''|.
 
 The *defect* of two successive weights v_k, v_{k+1} of any sequence is ||v_{k+1} - v_k + eta J(v_k)^T r(v_k)||. How they
 came about plays no part: the run uses the libraries' exp, its defect does not.
@@ -18,7 +18,7 @@ diagonal (Schur).
 
 - outputs: c sum_r (e_s + lambda e_Z), with sum_r |z_ri| <= (m sum_r z_ri^2)^(1/2); the sum over r is exact but for one
   rounding (:func:`_signed_sums`), c has two, the product one, b and y one each: 5 u |f| + u |f - b| + u |r| in all, at
-  most 7 u |r_i| + 6 u (|b_i| + |y_i|). The norm over i is e_r.
+  most 7 u |r_i| + 6 u (|b_i| + |y_i|); b has a second part of at most 2 u |b|. The norm over i is e_r.
 - gradient: N e_r for r; S e_1 ||r|| for s', e_1 = e_s' + beta max e_Z (c m^(1/2) = 1); c S u ||P|| for the product
   P = s' r; c times the error of P X. One more rounding is in P X itself, at most three are in eta c, one in their
   product, one in v_{k+1} - v_k, one in the sum: 8 u (||v_{k+1} - v_k|| + ||defect||) bounds them.
@@ -50,7 +50,7 @@ class SmoothDescent:
 
     Args:
         X: inputs (n, d).
-        targets: the two parts b, y (2, n) of what the outputs should be.
+        targets: what the outputs should be, in three parts (3, n): b, its rounding error, y.
         signs: a (m,).
         activation: s.
         step_size: eta.
@@ -131,10 +131,10 @@ class SmoothDescent:
 
     def run(self, start: FloatArray, steps: int) -> FloatArray:
         """Plain float64 gradient descent: the weights v_0..v_steps (steps + 1, m, d)."""
-        derivatives = _LIBRARY[self.activation.activation.name]
+        derivatives = LIBRARY[self.activation.activation.name.lower()]
         history = np.empty((steps + 1, *start.shape))
         history[0] = start
-        XT, (b, y) = np.ascontiguousarray(self.X.T), self.targets
+        XT, (b, _, y) = np.ascontiguousarray(self.X.T), self.targets
         readout = self.scale * self.signs
         step = self.step_size * readout[:, None]
         with np.errstate(all="ignore"):  # a run that explodes is seen by its weights
@@ -166,11 +166,11 @@ def _gelu(z: FloatArray) -> tuple[FloatArray, FloatArray]:
     return z * cumulative, cumulative + z * np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
 
 
-_LIBRARY: dict[str, Callable[[FloatArray], tuple[FloatArray, FloatArray]]] = {
+LIBRARY: dict[str, Callable[[FloatArray], tuple[FloatArray, FloatArray]]] = {
     "tanh": _tanh,
     "erf": _erf,
     "softplus": _softplus,
-    "GELU": _gelu,
+    "gelu": _gelu,
 }
 """s and s' as the libraries compute them, at preactivations that may be overwritten."""
 
@@ -209,7 +209,7 @@ def evaluate(descent: SmoothDescent, history: FloatArray) -> Window:
 
 
 def _evaluate(descent: SmoothDescent, history: FloatArray) -> tuple[FloatArray, ...]:
-    activation, (b, y) = descent.activation, descent.targets
+    activation, (b, _, y) = descent.activation, descent.targets
     n, d = descent.X.shape
     steps, m = len(history) - 1, history.shape[1]
     c, eta, S = descent.scale, descent.step_size, descent.spectral
@@ -226,7 +226,7 @@ def _evaluate(descent: SmoothDescent, history: FloatArray) -> tuple[FloatArray, 
     per_size = descent.slope * UNIT + activation.value_error_per_size
     constant = m * (descent.slope * z_error + activation.value_error) + sum_error
     outputs = np.sqrt(np.einsum("ki,ki->k", errors := c * (per_size * sizes + constant), errors))
-    residual_error = inflate(outputs + UNIT * (7 * norm + 6 * descent.target_size), m + n + 16)
+    residual_error = inflate(outputs + UNIT * (7 * norm + 8 * descent.target_size), m + n + 16)
 
     slope_error = inflate(activation.slope_error + descent.smoothness * z_error_largest, 3)
     mean_square = np.einsum("kri,kri->ki", slope, slope).max(axis=1) / m

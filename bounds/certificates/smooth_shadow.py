@@ -118,7 +118,7 @@ def follow(
 
     Args:
         X: inputs (n, d).
-        targets: offset and labels (2, n).
+        targets: what the outputs should be, in three parts (3, n).
         weights: of the start (m, d).
         signs: a (m,).
         activation: s.

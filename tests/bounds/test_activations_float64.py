@@ -29,7 +29,7 @@ REFERENCE = {
         lambda z: 1 / (1 + mpmath.exp(-z)),
         lambda z: 1 / (2 + mpmath.exp(z) + mpmath.exp(-z)),
     ),
-    "GELU": (
+    "gelu": (
         lambda z: z * cumulative(z),
         lambda z: cumulative(z) + z * mpmath.npdf(z),
         lambda z: (2 - z * z) * mpmath.npdf(z),

@@ -19,8 +19,8 @@ FUNCTIONS = {
     "tanh": (arb.tanh, lambda z: 1 / z.cosh() ** 2),
     "erf": (arb.erf, lambda z: 2 * (-z * z).exp() / arb.pi().sqrt()),
     "softplus": (lambda z: (1 + z.exp()).log(), lambda z: 1 / (1 + (-z).exp())),
-    "GELU": (_gelu, _gelu_slope),
-    "ReLU": (lambda z: z if z > 0 else arb(0), lambda z: arb(1) if z > 0 else arb(0)),
+    "gelu": (_gelu, _gelu_slope),
+    "relu": (lambda z: z if z > 0 else arb(0), lambda z: arb(1) if z > 0 else arb(0)),
 }
 
 
@@ -44,12 +44,12 @@ def exact_descent(X, targets, weights, signs, name, step_size, steps):
     """Yield (weights, residual, gradient) of descent in balls far narrower than float64, for steps 0, 1, ..."""
     with flint.ctx.workprec(PRECISION):
         value, slope = FUNCTIONS[name]
-        inputs, W, (b, y) = balls(X), balls(weights), balls(targets)
+        inputs, W, (b, more, y) = balls(X), balls(weights), balls(targets)
         scale = 1 / arb(len(weights)).sqrt()
         readout = [scale * arb(float(sign)) for sign in signs]
         for _ in range(steps + 1):
             Z = [[inner(w, x) for x in inputs] for w in W]
-            r = [inner(readout, [value(row[i]) for row in Z]) - b[i] - y[i] for i in range(len(inputs))]
+            r = [inner(readout, [value(row[i]) for row in Z]) - b[i] - more[i] - y[i] for i in range(len(inputs))]
             gradient = [
                 [
                     a * inner([slope(z) * error for z, error in zip(row, r, strict=True)], column)

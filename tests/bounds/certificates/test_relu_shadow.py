@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bounds.certificates import kinks, relu_descent, relu_shadow
 from bounds.certificates.relu_descent import ReluDescent
-from bounds.certificates.shadow import certify_trajectory, initial_outputs
+from bounds.certificates.shadow import _outputs as exact_outputs
+from bounds.certificates.shadow import certify_trajectory
 from bounds.linalg.double_double import split, two_product, two_sum
 from bounds.linalg.products import ExactFactor
 from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, norm
@@ -23,8 +24,8 @@ def problem(seed, n, d, m, step_size=0.3, size=1.0):
     X = rng.standard_normal((n, d))
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     weights, signs = rng.standard_normal((m, d)), rng.choice([-1.0, 1.0], m)
-    offset = initial_outputs(X, weights, signs, activation="ReLU")
-    return ReluDescent(X, np.stack([offset, size * rng.standard_normal(n)]), signs, step_size), weights
+    start = exact_outputs(X, weights, signs, "relu")
+    return ReluDescent(X, np.vstack([start, size * rng.standard_normal(n)]), signs, step_size), weights
 
 
 def exact_step(descent, high, low):
@@ -32,12 +33,13 @@ def exact_step(descent, high, low):
     weights = [
         [arb(float(a)) + arb(float(b)) for a, b in zip(*rows, strict=True)] for rows in zip(high, low, strict=True)
     ]
-    inputs, (b, y) = balls(descent.X), balls(descent.targets)
+    inputs, (b, more, y) = balls(descent.X), balls(descent.targets)
     root = arb(len(weights)).sqrt()
     z = [[sum((p * q for p, q in zip(w, x, strict=True)), arb(0)) for x in inputs] for w in weights]
     r = [
         sum((arb(float(a)) * row[i] for a, row in zip(descent.signs, z, strict=True) if row[i] > 0), arb(0)) / root
         - b[i]
+        - more[i]
         - y[i]
         for i in range(len(inputs))
     ]
@@ -92,14 +94,13 @@ honest = ExactFactor.product
 
 
 def followed(descent, weights, most_steps=400):
-    b, y = descent.targets
+    """Certify the descent, whose first two targets are the exact outputs at the start."""
     return certify_trajectory(
         descent.X,
-        y,
+        descent.targets[2],
         weights,
         descent.signs,
-        activation="ReLU",
-        offset=b,
+        activation="relu",
         step_size=descent.step_size,
         most_steps=most_steps,
     )
@@ -108,7 +109,7 @@ def followed(descent, weights, most_steps=400):
 def claims_hold(descent, weights, found, more=40):
     """Whether exact descent has the path, the distance and the rate that are claimed of it."""
     exact = exact_descent(
-        descent.X, descent.targets, weights, descent.signs, "ReLU", found.step_size, found.steps + more
+        descent.X, descent.targets, weights, descent.signs, "relu", found.step_size, found.steps + more
     )
     path, previous, good = arb(0), None, True
     with flint.ctx.workprec(PRECISION):
@@ -140,9 +141,9 @@ def on_kinks(seed, m=8):
     weights, signs = np.round(rng.standard_normal((m, 3)), 3), rng.choice([-1.0, 1.0], m)
     weights[0, 0] = 0.0
     weights[1, 1] = 10.0 ** rng.uniform(-12, -6) * rng.choice([-1.0, 0.0, 1.0])
-    offset = initial_outputs(X, weights, signs, activation="ReLU")
+    start = exact_outputs(X, weights, signs, "relu")
     y = 10.0 ** rng.uniform(-6, -1) * rng.standard_normal(len(X))
-    return ReluDescent(X, np.stack([offset, y]), signs, 10.0 ** rng.uniform(-0.5, 0.3)), weights
+    return ReluDescent(X, np.vstack([start, y]), signs, 10.0 ** rng.uniform(-0.5, 0.3)), weights
 
 
 def test_claims_hold_on_kinks_and_the_crossings_matter(monkeypatch):
@@ -193,11 +194,8 @@ def test_families_hold_for_every_pattern():
 
 def test_contradictory_duplicates_and_too_few_parameters_are_refused():
     descent, weights = problem(0, 4, 4, 24)
-    descent.X[1], descent.targets[0, 1], descent.targets[1, 1] = (
-        descent.X[0],
-        descent.targets[0, 0],
-        -descent.targets[1, 0],
-    )
+    descent.X[1], descent.targets[:2, 1] = descent.X[0], descent.targets[:2, 0]
+    descent.targets[2, 1] = -descent.targets[2, 0]
     assert followed(descent, weights, 300).verdict.undecided
     descent, weights = problem(0, 5, 2, 2)
     assert followed(descent, weights, 300).verdict.undecided
@@ -209,7 +207,9 @@ def test_a_step_above_the_limit_is_refused_where_one_below_is_certified():
     y = np.array([1.0, 0.1]) + np.array([1e-3, 1e-4])
 
     def at(step_size):
-        return certify_trajectory(X, y, weights, signs, activation="ReLU", step_size=step_size, most_steps=500)
+        return certify_trajectory(
+            X, y, weights, signs, activation="relu", step_size=step_size, centred=False, most_steps=500
+        )
 
     assert at(1.95).verdict.holds
     assert at(2.0002).verdict.undecided
@@ -217,9 +217,9 @@ def test_a_step_above_the_limit_is_refused_where_one_below_is_certified():
 
 def test_dead_networks_and_lost_runs_say_so(monkeypatch):
     descent, weights = problem(0, 4, 4, 24)
-    X, y = np.abs(descent.X), descent.targets[1]
+    X, y = np.abs(descent.X), descent.targets[2]
     with pytest.raises(ValueError, match="inactive"):
-        certify_trajectory(X, y, -np.abs(weights), descent.signs, activation="ReLU")
+        certify_trajectory(X, y, -np.abs(weights), descent.signs, activation="relu")
     step = relu_shadow.ReluDescent.step
 
     def coarse(self, high, low):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bounds.activations.float64 import EVALUATED
 from bounds.certificates import smooth_descent, smooth_shadow
 from bounds.certificates.curvature import Curvature
-from bounds.certificates.shadow import certify_trajectory, initial_outputs
+from bounds.certificates.shadow import _outputs as exact_outputs
+from bounds.certificates.shadow import certify_trajectory
 from bounds.certificates.smooth_descent import SmoothDescent, evaluate
 from bounds.certificates.smooth_shadow import Shadow
 from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, inner, norm
@@ -25,7 +26,8 @@ def problem(seed, n=3, d=2, m=3, name="tanh", step_size=0.5, size=1.0):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
     X /= np.linalg.norm(X, axis=1, keepdims=True)
-    targets = np.stack([rng.standard_normal(n), size * rng.choice([-1.0, 1.0], n)])
+    b = rng.standard_normal(n)
+    targets = np.stack([b, 2.0**-54 * b, size * rng.choice([-1.0, 1.0], n)])
     return SmoothDescent(X, targets, rng.choice([-1.0, 1.0], m), EVALUATED[name], step_size), rng.standard_normal(
         (m, d)
     )
@@ -55,7 +57,7 @@ def errors(descent, history, allowance=0.0, size=16):
 def shares(descent, history, bounds):
     """Exact distance over proved bound, at each of the weights after the start."""
     exact = exact_descent(
-        descent.X, descent.targets, history[0], descent.signs, descent.activation.activation.name,
+        descent.X, descent.targets, history[0], descent.signs, descent.activation.activation.name.lower(),
         descent.step_size, len(history) - 1,
     )  # fmt: skip
     with flint.ctx.workprec(PRECISION):
@@ -79,7 +81,7 @@ def test_each_part_of_the_factor_is_needed(monkeypatch):
     """Negative curvature amplifies errors in one run, too long a step in the other."""
     bent, start = problem(4, n=2, d=2, m=1, step_size=1.2, size=4.0)
     slope = 1 - math.tanh(0.3) ** 2
-    other, near = np.array([[0.3]]), np.array([[0.0], [math.tanh(0.3) + 1e-4]])
+    other, near = np.array([[0.3]]), np.array([[0.0], [0.0], [math.tanh(0.3) + 1e-4]])
     long = SmoothDescent(np.array([[1.0]]), near, np.array([1.0]), EVALUATED["tanh"], 2.5 / slope**2)
     cases = [(bent, coarse_run(bent, start, 12)), (long, coarse_run(long, other, 12))]
     for descent, history in cases:
@@ -186,15 +188,23 @@ def reachable(seed=0, m=8, n=4, d=4, name="tanh"):
     X = rng.standard_normal((n, d))
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     weights, signs = rng.standard_normal((m, d)), rng.choice([-1.0, 1.0], m)
-    return X, rng.choice([-0.5, 0.5], n), weights, signs, initial_outputs(X, weights, signs, activation=name)
+    return X, rng.choice([-0.5, 0.5], n), weights, signs
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_claims_hold_of_exact_descent(name):
-    X, y, weights, signs, offset = reachable(name=name)
-    found = certify_trajectory(X, y, weights, signs, activation=name, offset=offset)
+    X, y, weights, signs = reachable(name=name)
+    found = certify_trajectory(X, y, weights, signs, activation=name)
     assert found.verdict.holds
-    exact = exact_descent(X, np.stack([offset, y]), weights, signs, name, found.step_size, found.steps + 40)
+    exact = exact_descent(
+        X,
+        np.vstack([exact_outputs(X, weights, signs, name), y]),
+        weights,
+        signs,
+        name,
+        found.step_size,
+        found.steps + 40,
+    )
     path, previous = arb(0), None
     with flint.ctx.workprec(PRECISION):
         for k, (W, r, gradient) in enumerate(exact):
@@ -212,9 +222,9 @@ def test_claims_hold_of_exact_descent(name):
 
 
 def test_the_default_step_is_one_over_the_squared_norm_rounded_down():
-    X, y, weights, signs, offset = reachable()
-    found = certify_trajectory(X, y, weights, signs, offset=offset)
-    descent = SmoothDescent(X, np.stack([offset, y]), signs, EVALUATED["tanh"], 1.0)
+    X, y, weights, signs = reachable()
+    found = certify_trajectory(X, y, weights, signs)
+    descent = SmoothDescent(X, np.vstack([exact_outputs(X, weights, signs, "tanh"), y]), signs, EVALUATED["tanh"], 1.0)
     exact = 1 / np.linalg.norm(jacobian(descent, weights), 2) ** 2
     assert found.step_size <= exact * (1 + 1e-14)
     assert found.step_size > exact * (1 - 1e-9)
@@ -225,40 +235,44 @@ def test_a_step_above_the_limit_is_refused_where_one_below_is_certified():
     X, weights, signs = np.diag([1.0, 0.1]), np.array([[0.3, 0.3]]), np.array([1.0])
     y = np.tanh([0.3, 0.03]) + np.array([1e-4, 1e-5])
     limit = 2 / (1 - math.tanh(0.3 + 1e-4 / (1 - math.tanh(0.3) ** 2)) ** 2) ** 2
-    assert certify_trajectory(X, y, weights, signs, step_size=0.98 * limit, most_steps=2000).verdict.holds
-    assert certify_trajectory(X, y, weights, signs, step_size=1.0001 * limit, most_steps=2000).verdict.undecided
+    assert certify_trajectory(
+        X, y, weights, signs, step_size=0.98 * limit, centred=False, most_steps=2000
+    ).verdict.holds
+    assert certify_trajectory(
+        X, y, weights, signs, step_size=1.0001 * limit, centred=False, most_steps=2000
+    ).verdict.undecided
 
 
 @pytest.mark.parametrize("activation", NAMES)
 def test_contradictory_duplicates_are_refused(activation):
-    X, y, weights, signs, offset = reachable(name=activation)
-    X[1], y[1], offset[1] = X[0], -y[0], offset[0]
-    found = certify_trajectory(X, y, weights, signs, activation=activation, offset=offset, most_steps=400)
+    X, y, weights, signs = reachable(name=activation)
+    X[1], y[1] = X[0], -y[0]
+    found = certify_trajectory(X, y, weights, signs, activation=activation, most_steps=400)
     assert found.verdict.undecided
     assert not found.path < math.inf
 
 
 def test_more_equations_than_parameters_and_saturated_labels_are_refused():
-    X, y, weights, signs, offset = reachable(n=5, d=2, m=2)
-    assert certify_trajectory(X, y, weights, signs, offset=offset, most_steps=300).verdict.undecided
-    X, y, weights, signs, _ = reachable(m=4)
+    X, y, weights, signs = reachable(n=5, d=2, m=2)
+    assert certify_trajectory(X, y, weights, signs, most_steps=300).verdict.undecided
+    X, y, weights, signs = reachable(m=4)
     beyond = y * 4.001  # |f| < sqrt(m) = 2
-    assert certify_trajectory(X, beyond, weights, signs, most_steps=2000).verdict.undecided
+    assert certify_trajectory(X, beyond, weights, signs, centred=False, most_steps=2000).verdict.undecided
 
 
 def test_a_lost_error_says_so_and_a_retry_looks_closer(monkeypatch):
-    X, y, weights, signs, offset = reachable()
-    assert certify_trajectory(X, y, weights, signs, offset=offset).verdict.holds
+    X, y, weights, signs = reachable()
+    assert certify_trajectory(X, y, weights, signs).verdict.holds
     monkeypatch.setattr(smooth_shadow, "LOST", 1e-17)
-    found = certify_trajectory(X, y, weights, signs, offset=offset)
+    found = certify_trajectory(X, y, weights, signs)
     assert found.verdict.undecided
     assert "take a wider network" in found.verdict.reason
     assert "not certified" in str(found)
 
 
 def test_a_run_that_explodes_is_refused():
-    X, y, weights, signs, offset = reachable(name="softplus")
-    found = certify_trajectory(X, y, weights, signs, activation="softplus", offset=offset, step_size=1e6)
+    X, y, weights, signs = reachable(name="softplus")
+    found = certify_trajectory(X, y, weights, signs, activation="softplus", step_size=1e6)
     assert found.verdict.undecided
 
 
@@ -271,7 +285,6 @@ def test_a_run_that_explodes_is_refused():
         ({"X": np.full((4, 4), 2.0**61)}, "at most 2"),
         ({"signs": np.full(8, 0.5)}, "-1 or"),
         ({"y": np.ones(3)}, "do not fit"),
-        ({"offset": np.ones(3)}, "does not fit"),
         ({"step_size": -1.0}, "positive number"),
         ({"step_size": math.nan}, "positive number"),
         ({"activation": "sine"}, "unknown activation"),
@@ -279,8 +292,8 @@ def test_a_run_that_explodes_is_refused():
     ],
 )
 def test_bad_input_is_named(change, message):
-    X, y, weights, signs, offset = reachable()
-    arguments = {"X": X, "y": y, "weights": weights, "signs": signs, "offset": offset} | change
+    X, y, weights, signs = reachable()
+    arguments = {"X": X, "y": y, "weights": weights, "signs": signs} | change
     with pytest.raises(ValueError, match=message):
         certify_trajectory(**arguments)
 
