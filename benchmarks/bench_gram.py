@@ -19,14 +19,21 @@ import time
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 FLOAT = ("eigvalsh", "linear", "first", "last", "both")
 BALLS = ("two-layer softplus", "two-layer tanh", "two-layer GELU", "two-layer tanh, rows as stored")
-DEEP = ("fully connected", "fully connected, all layers", "residual", "residual, all layers")
+DEEP = (
+    "fully connected",
+    "fully connected, all layers",
+    "residual",
+    "residual, all layers",
+    "Allen-Zhu, all trained layers",
+    "convolutional, ten pixels, depth 3",
+)
 
 
 def measure(name, n, clock):
     import numpy as np
 
     from bounds.activations import GELU, SOFTPLUS, TANH
-    from bounds.gram import fully_connected, linear, resnet, two_layer
+    from bounds.gram import allen_zhu_fully_connected, conv_resnet, fully_connected, linear, resnet, two_layer
     from bounds.linalg import least_eigenvalue
 
     X = np.random.default_rng(0).standard_normal((n, 50))
@@ -48,6 +55,12 @@ def measure(name, n, clock):
         "residual": lambda: resnet(X, depth=8, activation=SOFTPLUS, residual_scale=0.5, normalised=True),
         "residual, all layers": lambda: resnet(
             X, depth=8, activation=SOFTPLUS, residual_scale=0.5, trained="all", normalised=True
+        ),
+        "Allen-Zhu, all trained layers": lambda: allen_zhu_fully_connected(
+            X, depth=8, trained="hidden", normalised=True
+        ),
+        "convolutional, ten pixels, depth 3": lambda: conv_resnet(
+            X.reshape(n, 5, 10), depth=3, patch=3, activation=GELU, residual_scale=0.5, normalised=True
         ),
     }[name]
     start = clock()
