@@ -9,7 +9,6 @@ each, and all that is proved is about the exact matrix.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -212,16 +211,15 @@ class _TiledFactor:
 
     def solve(self, b: np.ndarray) -> np.ndarray:
         """Solve ``r^T r x = b`` approximately for b (n, k), panel after panel, down and up again."""
-        submit = self.client.submit
-        y: list[Future] = []
+        nothing = np.empty((0, b.shape[1]))
+        y: Future | np.ndarray = nothing
         for rows, panel in zip(self.rows, self.panels, strict=True):
-            y.append(submit(_forward, panel, b[rows], *y, pure=False))
-        rest, x = submit(_stack, *y, pure=False), []
+            y = self.client.submit(_forward, panel, b[rows], y, pure=False)
+        state = self.client.submit(_pair, y, nothing, pure=False)
         for panel in reversed(self.panels):
-            both = submit(_backward, panel, rest, pure=False)
-            x.append(submit(operator.itemgetter(0), both, pure=False))
-            rest = submit(operator.itemgetter(1), both, pure=False)
-        return np.vstack(self.client.gather(x[::-1]))
+            state = self.client.submit(_backward, panel, state, pure=False)
+        _, x = self.client.gather(state)
+        return x
 
 
 def _survey(entries: Entries, rows: slice, columns: slice) -> tiles.Survey:
@@ -257,16 +255,19 @@ def _stack(*parts: np.ndarray) -> np.ndarray:
     return np.vstack(parts)
 
 
-def _forward(panel: np.ndarray, b: np.ndarray, *above: np.ndarray) -> np.ndarray:
-    """The next part of y with ``r^T y = b``."""
-    size = panel.shape[1]
-    if above:
-        b = b - panel[:-size].T @ np.vstack(above)
-    return tiles.solve(panel[-size:], b, transposed=True)
+def _pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return first, second
 
 
-def _backward(panel: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The last part of x with ``r x = rest``, and what is left of the right-hand side."""
+def _forward(panel: np.ndarray, b: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """One part more of y with ``r^T y = b``."""
     size = panel.shape[1]
-    x = tiles.solve(panel[-size:], rest[-size:], transposed=False)
-    return x, rest[:-size] - panel[:-size] @ x
+    return np.vstack([y, tiles.solve(panel[-size:], b - panel[:-size].T @ y, transposed=True)])
+
+
+def _backward(panel: np.ndarray, state: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What is left of the right-hand side, and one part more, in front, of x with ``r x = y``."""
+    rest, x = state
+    size = panel.shape[1]
+    part = tiles.solve(panel[-size:], rest[-size:], transposed=False)
+    return rest[:-size] - panel[:-size] @ part, np.vstack([part, x])
