@@ -107,14 +107,11 @@ class Majorant:
             "contraction",
             "||r_+|| <= ||r|| - sigma D with sigma the least singular value at the end of the path, and D >= eta sigma "
             "||r||.",
-            given=(
-                *self.given(edition),
-                Ge(_sigma**2, bound),
-                Le(_f, _e - _sigma * _D),
-                Ge(_D, eta * _sigma * _e),
-                Gt(_e, 0),
+            given=(Ge(_sigma**2, bound), Le(_f, _e - _sigma * _D), Ge(_D, eta * _sigma * _e), Gt(_e, 0)),
+            steps=(
+                Step("product", Le(_f, _e - eta * _sigma**2 * _e)),
+                Step("eigenvalue", Ge(eta * _sigma**2 * _e, eta * bound * _e)),
             ),
-            steps=(Step("product", Le(_f, _e - eta * _sigma**2 * _e)),),
             claim=Le(_f, factor * _e),
             planted=Le(_f, (1 - Q(11, 10) * (1 - factor)) * _e),
         )
@@ -214,7 +211,7 @@ def plain_root(edition: Edition) -> Obligation:
 # --- Existence by the simplified Newton iteration ---------------------------------------------------------------------
 
 
-def maps_into_itself(newton: Expr, kappa: Expr) -> Argument:
+def maps_into_itself(newton: Expr, kappa: Expr, condition: str = "curvature") -> Argument:
     """The simplified Newton iteration maps the promised ball into itself."""
 
     def argument(edition: Edition) -> Obligation:
@@ -222,7 +219,7 @@ def maps_into_itself(newton: Expr, kappa: Expr) -> Argument:
         return Obligation(
             "maps the ball into itself",
             "||T(w) - w_0|| <= b + kappa t^2 / 2 on the ball of radius t.",
-            given=(assumed(edition, "curvature"),),
+            given=(assumed(edition, condition),),
             claim=Le(newton + kappa * radius**2 / 2, radius),
             planted=Le(newton + Q(3, 5) * kappa * radius**2, radius),
         )
@@ -230,7 +227,7 @@ def maps_into_itself(newton: Expr, kappa: Expr) -> Argument:
     return argument
 
 
-def contracts(newton: Expr, kappa: Expr) -> Argument:
+def contracts(newton: Expr, kappa: Expr, condition: str = "curvature") -> Argument:
     """It contracts there."""
 
     def argument(edition: Edition) -> Obligation:
@@ -238,7 +235,7 @@ def contracts(newton: Expr, kappa: Expr) -> Argument:
         return Obligation(
             "contracts",
             "||T(w) - T(w')|| <= kappa t ||w - w'|| on the ball of radius t.",
-            given=(assumed(edition, "curvature"),),
+            given=(assumed(edition, condition),),
             claim=Lt(kappa * radius, 1),
             planted=Lt(kappa * radius, Q(9, 10)),
         )

@@ -47,6 +47,8 @@ jacobian_0 = quantity("J_0", "spectral norm of the Jacobian at the start", latex
 path = quantity("S_k", "length of the path of all parameters", latex="S", nonnegative=True)
 distance = quantity("D_k", "distance of all parameters from their start", latex=r"\lVert w-w_0\rVert", nonnegative=True)
 
+newton = quantity("b", "length of the step to the linearised system's solution", latex=r"\lVert J_0^{+}r_0\rVert")
+nearest = quantity("D_min", "distance of the nearest solution from the start", latex="d_*", nonnegative=True)
 slope = quantity("rho_g", "least slope of the output map", latex=r"\rho")
 input_frame = quantity("lambda_psi", "least eigenvalue of Dpsi Dpsi^T of the input map", nonnegative=True)
 rank = quantity("rank_H", "rank of the Hessian of one component at a solution", integer=True)

@@ -48,14 +48,12 @@ from bounds.papers._quadratic_majorant import (
     plain_step,
     plain_sum,
 )
-from bounds.papers._systems import ball, beta_F, distance, jacobian_0, lipschitz_F, path, sigma_0
+from bounds.papers._systems import ball, beta_F, distance, jacobian_0, lipschitz_F, nearest, newton, path, sigma_0
 from bounds.quantities import e_0, eta, k, least_eigenvalue, quantity, residual, t
 from bounds.settings import SYSTEM
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement
 
-newton = quantity("b", "length of the step to the linearised system's solution", latex=r"\lVert J_0^{+}r_0\rVert")
 kappa = quantity("k_c", "Lipschitz constant at the start of the Jacobian times the start's inverse", latex=r"\kappa_c")
-nearest = quantity("D_min", "distance of the nearest solution from the start", latex="d_*", nonnegative=True)
 
 discriminant = sigma_0**2 - 2 * beta_F * e_0
 first_root = 2 * e_0 / (sigma_0 + sqrt(discriminant))

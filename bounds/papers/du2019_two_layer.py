@@ -3,23 +3,23 @@ r"""Du, Zhai, Poczos and Singh (ICLR 2019): gradient descent on two-layer ReLU n
 The argument, with the constants of the explicit editions. Write H for the Gram matrix of the trained layer, e for the
 residual y - u, S = ||X||^2, and nu_i for the fraction of neurons with |w_r(0).x_i| <= R.
 
-*What is true of any weights.* H = (1/m) sum_r D_r X X^T D_r with D_r the diagonal 0/1 matrix of active inputs, so
-0 <= H <= S. The gradient of neuron r has norm at most sqrt(S/m) ||e|| (the paper: sqrt(n/m) ||e||).
+*What is true of any weights.* H = (1/m) sum_r D_r X X^T D_r with D_r the diagonal 0/1 matrix of active inputs, so 0
+<= H <= S. The gradient of neuron r has norm at most sqrt(S/m) ||e|| (the paper: sqrt(n/m) ||e||).
 
 *Few flips.* If no neuron moved farther than R, the pattern of neuron r on input i can differ from the start only if
-|w_r(0).x_i| <= R. Hence |H_ij - H_ij(0)| <= |x_i.x_j| (nu_i + nu_j), so ||H - H(0)|| <= 2 n sum_i nu_i, and at most
-2 max(nu) ||XX^T||_F. Write H_perp for the part of H from neurons near a kink and I_2 for their contribution to
-u(k+1) - u(k): ||H_perp|| <= n sum_i nu_i and <= max(nu) ||XX^T||_F; ||I_2|| <= eta sqrt(S) ||nu|| ||e||, where
-||nu|| <= min(sum_i nu_i, sqrt(n) max(nu)).
+|w_r(0).x_i| <= R. Hence |H_ij - H_ij(0)| <= |x_i.x_j| (nu_i + nu_j), so ||H - H(0)|| <= 2 n sum_i nu_i, and at most 2
+max(nu) ||XX^T||_F. Write H_perp for the part of H from neurons near a kink and I_2 for their contribution to u(k+1) -
+u(k): ||H_perp|| <= n sum_i nu_i and <= max(nu) ||XX^T||_F; ||I_2|| <= eta sqrt(S) ||nu|| ||e||, where ||nu|| <=
+min(sum_i nu_i, sqrt(n) max(nu)).
 
 *How few.* w.x_i is standard normal, so E nu_i = p_R = erf(R / sqrt 2) <= sqrt(2/pi) R. Markov: sum_i nu_i <= n p_R /
-delta_2 with probability 1 - delta_2. Chernoff and a union bound: max(nu) <= 2 p_R with probability 1 - delta_2 if
-m p_R >= log(n / delta_2) / log(4/e).
+delta_2 with probability 1 - delta_2. Chernoff and a union bound: max(nu) <= 2 p_R with probability 1 - delta_2 if m
+p_R >= log(n / delta_2) / log(4/e).
 
-*Initial matrix.* Hoeffding on each entry: |H_ij(0) - H_ij| <= |x_i.x_j| sqrt(log(n(n+1)/delta_1) / (2m)) for all i <= j
-with probability 1 - delta_1, so ||H(0) - H|| <= lambda_0 / 4 if m >= 8 ||XX^T||_F^2 log(n(n+1)/delta_1) / lambda_0^2.
-Matrix Chernoff (Tropp 2012, from memory) on summands of norm at most S/m: lambda_min(H(0)) >= 3/4 lambda_0 if
-m >= S log(n / delta_1) / (kappa lambda_0), kappa = 1/4 + 3/4 log(3/4).
+*Initial matrix.* Hoeffding on each entry: |H_ij(0) - H_ij| <= |x_i.x_j| sqrt(log(n(n+1)/delta_1) / (2m)) for all i <=
+j with probability 1 - delta_1, so ||H(0) - H|| <= lambda_0 / 4 if m >= 8 ||XX^T||_F^2 log(n(n+1)/delta_1) /
+lambda_0^2. Matrix Chernoff (Tropp 2012, from memory) on summands of norm at most S/m: lambda_min(H(0)) >= 3/4
+lambda_0 if m >= S log(n / delta_1) / (kappa lambda_0), kappa = 1/4 + 3/4 log(3/4).
 
 *One step.* If neurons stay within R for both iterates, e(k+1) = (I - eta (H - H_perp)) e(k) - I_2 exactly. With the
 budgets above this contracts; the travel is a geometric sum; and the width makes the travel R' smaller than R, which
