@@ -51,7 +51,9 @@ def checked_rows(X: Array) -> Array:
     Raises:
         ValueError: ``X`` is no float64 matrix, has no entries, a row of zeros, a NaN or an infinity.
     """
-    plain = isinstance(X, np.ndarray) and not isinstance(X, np.ma.MaskedArray | np.matrix)
+    if isinstance(X, np.ma.MaskedArray):
+        raise ValueError("inputs X are a masked array, whose mask would be lost: fill or remove the masked entries")
+    plain = isinstance(X, np.ndarray) and not isinstance(X, np.matrix)
     if not plain or X.dtype != np.float64 or X.ndim != 2:
         found = f"{X.ndim}-dimensional {X.dtype}" if plain else type(X).__name__
         raise ValueError(f"inputs X are an (n, d) float64 array, not {found}: convert with numpy.array(X, dtype=float)")

@@ -48,8 +48,10 @@ def rounding_contributions(X: Array, unit_rows: Array, *, trained: str = "first"
         trained: the layers, as for :func:`bounds.gram.two_layer`.
 
     Raises:
-        ValueError: as for :func:`bounds.gram.two_layer`.
+        ValueError: the shapes differ, and as for :func:`bounds.gram.two_layer`.
     """
+    if np.shape(X) != np.shape(unit_rows):
+        raise ValueError(f"unit rows of shape {np.shape(unit_rows)} are not those of inputs of shape {np.shape(X)}")
     exact = two_layer(X, trained=trained, normalised=True)
     rounded = two_layer(unit_rows, trained=trained)
     width = least_eigenvalue(exact.midpoint)

@@ -104,13 +104,12 @@ def two_layer(X: Array, *, trained: str = "first", activation: Activation = RELU
         ValueError: unknown ``trained``; an activation without derivative whose first layer is to be trained; or ``X``
             has a zero row, a NaN, an infinity, no entries, or products beyond float64.
     """
-    if trained not in tuple(_RELU):
-        raise ValueError(f"unknown trained={trained!r}: use one of {', '.join(map(repr, _RELU))}")
+    kernel = _kernel(trained)
     checked_activation(activation)
     rows = "exactly normalised rows" if normalised else "rows as stored"
     of = f"two-layer {activation}, trained={trained}, {rows}"
     if activation is RELU:
-        return _assemble(checked_rows(X), _RELU[trained], of, normalised)
+        return _assemble(checked_rows(X), kernel, of, normalised)
     with flint.ctx.workprec(PRECISION):
         inner = inner_products(checked_rows(X), normalised=normalised)
         parts = []
@@ -136,10 +135,12 @@ def two_layer_between(X: Array, Z: Array, *, trained: str = "first", normalised:
     Raises:
         ValueError: as :func:`two_layer`.
     """
-    if trained not in _RELU:
-        raise ValueError(f"unknown trained={trained!r}: use one of {', '.join(map(repr, _RELU))}")
-    n, kernel = len(checked_rows(X)), _RELU[trained]
-    both = np.vstack([X, checked_rows(Z)])
+    n, kernel = len(checked_rows(X)), _kernel(trained)
+    if checked_rows(Z).shape[1] != X.shape[1]:
+        raise ValueError(
+            f"rows of {X.shape[1]} and of {Z.shape[1]} entries have no inner product: give inputs of one kind"
+        )
+    both = np.vstack([X, Z])
     scaled, exact = ScaledRows(both), ExactRows(both)
     midpoint, radius = np.empty((n, len(Z))), np.empty((n, len(Z)))
     for rows in blocks(n, BLOCK):
@@ -279,3 +280,10 @@ _RELU = {
         _both_block, lambda inner, norms, pair: _first_pair(inner, norms, pair) + _last_pair(inner, norms, pair), 1.0
     ),
 }
+
+
+def _kernel(trained: str) -> _Kernel:
+    """The ReLU kernel of the trained layers, or a refusal in words."""
+    if trained not in tuple(_RELU):
+        raise ValueError(f"unknown trained={trained!r}: use one of {', '.join(map(repr, _RELU))}")
+    return _RELU[trained]

@@ -50,3 +50,8 @@ def test_distance_counts_midpoints_and_both_radii():
     first, second = two_layer(np.eye(3)), two_layer(2.0 * np.eye(3))
     assert _distance(first, second) >= 1.5 + first.row_sum / 2
     assert _distance(first, first) >= first.row_sum
+
+
+def test_refuses_unit_rows_of_other_inputs():
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) are not those"):
+        rounding_contributions(np.eye(3), np.eye(3)[:2])

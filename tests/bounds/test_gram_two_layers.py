@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bounds.activations import ERF, SOFTPLUS, STEP, leaky_relu
-from bounds.gram import arc_cosine, inner_products, linear, two_layer, two_layers
+from bounds.gram import arc_cosine, inner_products, linear, two_layer, two_layer_between, two_layers
 from bounds.gram.matrix import Gram
 
 KINDS = ["linear", "first", "last", "both"]
@@ -230,7 +230,7 @@ def test_a_lost_tail_is_noticed(monkeypatch):
         (np.ones((2, 2), dtype=np.float32), "float64 array, not 2-dimensional float32"),
         (np.ones(3), "not 1-dimensional float64"),
         ([[1.0]], "not list"),
-        (np.ma.masked_array(np.eye(2), np.eye(2) == 0), "not MaskedArray"),
+        (np.ma.masked_array(np.eye(2), np.eye(2) == 0), "mask would be lost"),
         (np.ones((0, 2)), "no entries"),
         (np.ones((1, 2**24 + 1)), "beyond the proved rounding bounds"),
         (np.array([[1e200, 0.0], [1.0, 1e200]]), "exceeds float64"),
@@ -260,3 +260,10 @@ def test_refuses_names_and_functions_for_activations():
     for activation in ("relu", np.tanh):
         with pytest.raises(ValueError, match="object of bounds.activations"):
             two_layer(np.eye(2), activation=activation)
+
+
+def test_refuses_two_sets_of_inputs_that_do_not_fit():
+    with pytest.raises(ValueError, match="rows of 3 and of 2 entries"):
+        two_layer_between(np.eye(3), np.eye(2))
+    with pytest.raises(ValueError, match="use one of 'first', 'last', 'both'"):
+        two_layer_between(np.eye(2), np.eye(2), trained=["first"])
