@@ -153,6 +153,7 @@ def quantity(
 depth = quantity("H", "number of hidden layers", integer=True)
 lipschitz = quantity("L", "Lipschitz constant of the activation")
 smoothness = quantity("beta", "Lipschitz constant of the derivative of the activation", latex=r"\beta")
+at_zero = quantity("sigma_at_0", "modulus of the activation at 0", latex=r"\lvert\sigma(0)\rvert", nonnegative=True)
 normaliser = quantity("c_sigma", "one over E s(z)^2, z ~ N(0, 1), of the activation s", latex=r"c_\sigma")
 residual_scale = quantity("c_res", "scale of the residual branches", latex=r"c_{\mathrm{res}}")
 
@@ -161,15 +162,16 @@ class Unspecified(Quantity):
     """Something a paper gives no formula for, such as poly(n, L): it has no value, and what contains it is refused."""
 
 
-def unspecified(name: str, *arguments: sympy.Expr) -> Unspecified:
+def unspecified(name: str, *arguments: sympy.Expr, latex: str = "") -> Unspecified:
     """What a paper leaves open, such as ``unspecified("poly", n, 1 / delta)``.
 
     Args:
         name: as the paper calls it.
         arguments: what it depends on.
+        latex: how it is set, where that is not ``name(arguments)``.
     """
     symbol = Unspecified(f"{name}({', '.join(map(str, arguments))})", "not specified by the paper", positive=True)
     MEANING[symbol] = symbol.meaning
     listed = ", ".join(sympy.latex(argument, symbol_names=LATEX) for argument in arguments)
-    LATEX[symbol] = rf"\mathrm{{{name}}}\left({listed}\right)"
+    LATEX[symbol] = latex or rf"\mathrm{{{name}}}\left({listed}\right)"
     return symbol

@@ -15,11 +15,24 @@ from typing import Literal
 import flint
 import numpy as np
 import sympy
+from flint import arb
 from numpy.typing import NDArray
 
 from bounds import gram
 from bounds import quantities as q
-from bounds.activations import RELU, SOFTPLUS, Activation
+from bounds.activations import (
+    ABSOLUTE_VALUE,
+    COS,
+    ERF,
+    GELU,
+    RELU,
+    SIGMOID,
+    SILU,
+    SIN,
+    SOFTPLUS,
+    TANH,
+    Activation,
+)
 from bounds.arithmetic import PRECISION, Enclosure, Exact, NoNumber
 from bounds.gram import Gram
 
@@ -230,8 +243,18 @@ def _constants(activation: Activation) -> dict[sympy.Symbol, Enclosure]:
             q.lipschitz: activation.lipschitz,
             q.smoothness: activation.smoothness,
             q.normaliser: Enclosure(activation.normaliser),
+            q.at_zero: _AT_ZERO[activation]() if activation in _AT_ZERO else None,
         }
     return {symbol: value for symbol, value in known.items() if value is not None}
+
+
+_AT_ZERO = {
+    **dict.fromkeys((RELU, ABSOLUTE_VALUE, ERF, GELU, SIN, TANH, SILU), lambda: Enclosure.of(0)),
+    SOFTPLUS: lambda: Enclosure(arb(2).log()),
+    SIGMOID: lambda: Enclosure.of(0.5),
+    COS: lambda: Enclosure.of(1),
+}
+"""The activations at 0, by definition."""
 
 
 def _layers(depth: int) -> str:

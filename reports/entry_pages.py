@@ -65,7 +65,7 @@ def list_markdown(record: TheoremList, pages: Sequence[str]) -> str:
 
 
 def _paper(paper: Paper) -> Iterator[str]:
-    yield f"# {paper.title}\n"
+    yield f"# {paper.title}{paper.part and f': {paper.part}'}\n"
     yield f"{paper.citation}.\n"
     if paper.remark:
         yield f"{paper.remark}\n"

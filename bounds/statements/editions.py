@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -44,7 +44,8 @@ class Event:
     Args:
         share: its part of the failure probability.
         meaning: what happens, in words.
-        quantity: what the event bounds, where a measured value can take its place, so that no share is spent.
+        quantity: what the event bounds, where a measured value can take its place: then no share is spent, and
+            conditions in which the share stands are not needed.
         bound: what it is bounded by.
     """
 
@@ -143,9 +144,20 @@ class Edition:
         relations += [p.relation for p in self.conclusions]
         return tuple(sorted({s for r in relations for s in r.free_symbols if is_hidden(s)}, key=str))
 
-    def limit(self, symbol: sympy.Symbol) -> sympy.Expr | None:
-        """The most demanding bound on a symbol: the largest lower bound of m, the smallest upper bound of eta."""
-        bounds = [c.relation for c in self.assumes if c.relation is not None and c.relation.lhs == symbol]
+    def conditions(self, measured: Collection[sympy.Symbol] = ()) -> tuple[Condition, ...]:
+        """What it assumes; what an event needs of the width is left out where a measured number takes its place."""
+        spared = {event.share for event in self.events if event.quantity in measured}
+        return tuple(c for c in self.assumes if c.relation is None or not c.relation.free_symbols & spared)
+
+    def limit(self, symbol: sympy.Symbol, measured: Collection[sympy.Symbol] = ()) -> sympy.Expr | None:
+        """The most demanding bound on a symbol: the largest lower bound of m, the smallest upper bound of eta.
+
+        Args:
+            symbol: the left side of the conditions that count.
+            measured: quantities whose events are not needed.
+        """
+        relations = [c.relation for c in self.conditions(measured) if c.relation is not None]
+        bounds = [relation for relation in relations if relation.lhs == symbol]
         if not bounds:
             return None
         lower = isinstance(bounds[0], sympy.StrictGreaterThan | sympy.GreaterThan)

@@ -19,6 +19,7 @@ class Paper:
         arxiv: number, or empty.
         statements: all of them, foundations first.
         kind: of BibTeX entry.
+        part: which part of the publication, where several files encode it.
         remark: what a reader must know of all its statements, such as that its text could not be read.
     """
 
@@ -30,6 +31,7 @@ class Paper:
     arxiv: str
     statements: tuple[Statement, ...]
     kind: Literal["inproceedings", "article", "misc"] = "inproceedings"
+    part: str = ""
     remark: str = ""
 
     @property

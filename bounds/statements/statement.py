@@ -147,7 +147,8 @@ class Statement:
     ) -> Enclosure:
         """The least or largest value of any quantity that an edition allows; see :meth:`width`."""
         chosen, what = self.edition(edition), f"{self.name} ({edition})"
-        expression = chosen.limit(symbol)
+        measured = _measured(chosen, initial_residual, given)
+        expression = chosen.limit(symbol, measured)
         if expression is None:
             raise NoNumber(f"{what} sets no bound on {q.MEANING[symbol]}")
         if open_ended := unspecified(expression):
@@ -214,10 +215,8 @@ class Statement:
             values[symbol] = Enclosure.of(value)
             if not 0 < values[symbol].lower <= values[symbol].upper < math.inf:
                 raise ValueError(f"{q.MEANING[symbol]} must be positive, not {value}")
-        conditions = tuple((c, c.decide(problem, values)) for c in chosen.assumes)
-        measured = [e.quantity for e in chosen.events if e.quantity is not None and e.quantity.name in (given or {})]
-        if initial_residual is not None:
-            measured.append(q.e_0)
+        measured = _measured(chosen, initial_residual, given)
+        conditions = tuple((c, c.decide(problem, values)) for c in chosen.conditions(measured))
         return Evaluation(self, chosen, conditions, values, conditional(measured) if measured else "")
 
     def graph(self) -> Iterator[Statement]:
@@ -242,3 +241,10 @@ def conditional(measured: list[sympy.Symbol]) -> str:
         f"for the measured {names}: with probability 1 - delta the draw is one for which these conditions imply the "
         "conclusions; nothing is said of the probability given that measurement"
     )
+
+
+def _measured(edition: Edition, initial_residual: Enclosure | Exact | None, given: Given | None) -> list[sympy.Symbol]:
+    """The quantities of the random start that a number was given for."""
+    names = {*(given or {}), *(() if initial_residual is None else ("e_0",))}
+    bounded = [event.quantity for event in edition.events if event.quantity is not None]
+    return [symbol for symbol in dict.fromkeys((*bounded, q.e_0)) if symbol.name in names]
