@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sympy import Basic
+from sympy import Basic, Eq
 
 from bounds import quantities as q
 from bounds.catalogue import paper_of, papers
@@ -95,6 +95,9 @@ def _edition(edition: Edition) -> EditionEntry:
             Formula(c.name, c.words if c.relation is None else plain(c.relation), c.latex) for c in edition.assumes
         ),
         promises=tuple(Formula(p.name, plain(p.relation), latex(p.relation)) for p in edition.conclusions),
+        where=tuple(
+            Formula(str(symbol), plain(formula), latex(Eq(symbol, formula))) for symbol, formula in edition.where
+        ),
         radius=None if edition.radius is None else Formula("R", plain(edition.radius), latex(edition.radius)),
         events=tuple(DataRow(str(event.share), event.meaning) for event in edition.events),
         obligations=len(edition.obligations),
@@ -106,5 +109,5 @@ def _formulas(statement: Statement) -> Iterator[Basic]:
         yield from (c.relation for c in edition.assumes if c.relation is not None)
         yield from (p.relation for p in edition.conclusions)
         yield from (event.share for event in edition.events)
-        if edition.radius is not None:
-            yield edition.radius
+        for symbol, formula in edition.definitions:
+            yield from (symbol, formula)

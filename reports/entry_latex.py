@@ -20,7 +20,8 @@ def _paragraphs(record: TheoremEntry) -> Iterator[str]:
         yield rf"\paragraph{{{escape(statement.name)}, {edition.name} edition ({edition.mark}).}}"
         words = [rf"\text{{{escape(c.name)}}}" for c in edition.conditions if c.latex.startswith(r"\text")]
         assumed = [*words, *(c.latex for c in edition.conditions if not c.latex.startswith(r"\text"))]
-        for word, formulas in (("If", assumed), ("then", [p.latex for p in edition.promises])):
+        promised, defined = [p.latex for p in edition.promises], [d.latex for d in edition.where]
+        for word, formulas in (("If", assumed), ("then", promised), ("where", defined)):
             if formulas:
                 yield word
                 yield r"\begin{gather*}"

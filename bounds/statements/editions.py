@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import sympy
 
 from bounds import quantities as q
-from bounds.arithmetic import Enclosure, Exact, Verdict, evaluate, exact_ball
+from bounds.arithmetic import Enclosure, Exact, Values, Verdict, evaluate, exact_ball
 from bounds.statements.clauses import Condition, Promise, Rate
 from bounds.statements.missing import is_hidden, missing
 
@@ -114,6 +114,7 @@ class Edition:
         reason: why corrected, or how derived.
         chain: how the argument gets from the width to the drift of the Gram matrix, link by link.
         arguments: the steps of the proof, each of which makes an obligation of the edition's constants.
+        where: abbreviations in its formulas, each with what it stands for.
     """
 
     name: EditionName
@@ -126,6 +127,7 @@ class Edition:
     reason: str = ""
     chain: tuple[Link, ...] = ()
     arguments: tuple[Callable[[Edition], Obligation], ...] = ()
+    where: tuple[tuple[sympy.Symbol, sympy.Expr], ...] = ()
 
     @cached_property
     def obligations(self) -> tuple[Obligation, ...]:
@@ -142,6 +144,7 @@ class Edition:
         """The constants that the paper leaves unspecified."""
         relations = [c.relation for c in self.assumes if c.relation is not None]
         relations += [p.relation for p in self.conclusions]
+        relations += [formula for _, formula in self.where]
         return tuple(sorted({s for r in relations for s in r.free_symbols if is_hidden(s)}, key=str))
 
     def conditions(self, measured: Collection[sympy.Symbol] = ()) -> tuple[Condition, ...]:
@@ -199,23 +202,41 @@ class Edition:
         for event in events:
             if event.quantity is not None and event.bound is not None and not missing(event.bound, values):
                 values[event.quantity] = evaluate(event.bound, values)
-        if self.radius is not None and q.R not in values and not missing(self.radius, values):
-            values[q.R] = evaluate(self.radius, values)
+        self.define(values)
         return values
+
+    @property
+    def definitions(self) -> tuple[tuple[sympy.Symbol, sympy.Expr], ...]:
+        """The abbreviations and the radius."""
+        return (*self.where, *(() if self.radius is None else ((q.R, self.radius),)))
+
+    def define(self, values: dict[sympy.Symbol, Enclosure]) -> None:
+        """Add the values of radius and abbreviations, as far as they follow from the values there."""
+        for _ in self.definitions:
+            for symbol, formula in self.definitions:
+                if symbol not in values and not missing(formula, values):
+                    values[symbol] = evaluate(formula, values)
+
+    def expand(self, formula: sympy.Expr, values: Values) -> sympy.Expr:
+        """Write out the abbreviations that have no value yet, since they depend on what is being solved for."""
+        absent = {symbol: meaning for symbol, meaning in self.definitions if symbol not in values}
+        for _ in absent:
+            formula = formula.xreplace(absent)
+        return formula
 
     @cached_property
     def symbols(self) -> frozenset[sympy.Symbol]:
         """Everything that its formulas are written in, and the initial residual."""
         formulas: list[sympy.Basic] = [c.relation for c in self.assumes if c.relation is not None]
         formulas += [p.relation for p in self.conclusions]
-        formulas += [] if self.radius is None else [self.radius]
+        formulas += [formula for _, formula in self.definitions]
         formulas += [link.bound for link in self.chain]
         return frozenset({q.e_0}.union(*(formula.free_symbols for formula in formulas)))
 
     @property
     def names(self) -> dict[str, sympy.Symbol]:
-        """The quantities that may be given, by name: those of its formulas but width, step and shares of delta."""
-        chosen_otherwise = {q.m, q.eta, *(event.share for event in self.events)}
+        """The quantities that may be given, by name: not width, step, shares of delta and abbreviations."""
+        chosen_otherwise = {q.m, q.eta, *(e.share for e in self.events), *(symbol for symbol, _ in self.where)}
         symbols = (s for s in (*self._bounded_by, *self.symbols) if not is_hidden(s))
         return {str(s): s for s in symbols if s not in chosen_otherwise}
 

@@ -155,11 +155,12 @@ class Statement:
             raise NoNumber(f"{what} gives no number: the paper does not specify {', '.join(map(str, open_ended))}")
         setting = self._setting(setting)
         values = chosen.values(problem, setting, initial_residual=initial_residual, shares=shares, given=given)
-        rests_on_it = q.lambda_0 in expression.free_symbols or POSITIVE in chosen.assumes
+        rests_on_it = q.lambda_0 in chosen.expand(expression, {}).free_symbols or POSITIVE in chosen.assumes
         if rests_on_it and q.lambda_0 in values and not values[q.lambda_0].ball > 0:
             degenerate = problem.degeneracy if setting == TwoLayer() or setting == TwoLayer("both") else None
             why = degenerate or f"the least eigenvalue is not certified positive, it lies in {values[q.lambda_0]}"
             raise NoNumber(f"{self.name} says nothing here: {why}")
+        expression = chosen.expand(expression, values)
         if absent := [s for s in missing(expression, values) if s != symbol]:
             names = ", ".join(f"{s} ({q.MEANING[s]})" for s in absent)
             raise NoNumber(f"{what} needs numbers that were not given: {names}")
@@ -215,6 +216,7 @@ class Statement:
             values[symbol] = Enclosure.of(value)
             if not 0 < values[symbol].lower <= values[symbol].upper < math.inf:
                 raise ValueError(f"{q.MEANING[symbol]} must be positive, not {value}")
+        chosen.define(values)
         measured = _measured(chosen, initial_residual, given)
         conditions = tuple((c, c.decide(problem, values)) for c in chosen.conditions(measured))
         return Evaluation(self, chosen, conditions, values, conditional(measured) if measured else "")

@@ -61,6 +61,7 @@ class EditionEntry(msgspec.Struct, frozen=True):
         name, mark, reason: which edition, its provenance, and why corrected or how derived.
         hidden_constants: what the paper leaves unspecified.
         conditions, promises: what it assumes and concludes; the promised rate is the first promise.
+        where: abbreviations, each named by its symbol.
         radius: how far neurons may move in its argument.
         events: what the failure probability is spent on: the share's symbol and the event.
         obligations: how many inequalities of its algebra ``zeroloss prove`` has to prove.
@@ -72,6 +73,7 @@ class EditionEntry(msgspec.Struct, frozen=True):
     hidden_constants: tuple[str, ...]
     conditions: tuple[Formula, ...]
     promises: tuple[Formula, ...]
+    where: tuple[Formula, ...]
     radius: Formula | None
     events: tuple[DataRow, ...]
     obligations: int

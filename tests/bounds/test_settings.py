@@ -144,3 +144,20 @@ def test_a_hypothesis_in_words_stays_undecided() -> None:
 def test_quantities_of_a_paper_are_certified_from_data() -> None:
     most = q.quantity("y_max_made_up", "made up", value=lambda p: Enclosure.of(float(abs(p.y).max())))
     assert statement(SYSTEM, Condition("width", sympy.Ge(q.m, 8 * most))).width(PROBLEM).contains(8)
+
+
+def test_abbreviations_are_filled_in_even_where_they_depend_on_the_width() -> None:
+    total, inner = q.quantity("T_made_up", "made up: total"), q.quantity("U_made_up", "made up: part")
+    edition = Edition(
+        "explicit",
+        Mark.REDERIVED,
+        assumes=(Condition("width", sympy.Ge(q.m, total)),),
+        where=((total, 4 * inner + q.n), (inner, sympy.log(q.m * q.n))),
+        reason="made up",
+    )
+    made_up = Statement("Theorem", "made up", SYSTEM, "gradient descent", (edition,))
+    least = made_up.width(PROBLEM)  # m = 4 log(2 m) + 2
+    assert 4 * np.log(2 * least.lower) + 2 == pytest.approx(least.lower, rel=1e-9)
+    assert made_up.check(PROBLEM, width=17).verdict.holds and made_up.check(PROBLEM, width=15).verdict.fails
+    with pytest.raises(ValueError, match="no quantity T_made_up"):
+        made_up.width(PROBLEM, given={"T_made_up": 1})

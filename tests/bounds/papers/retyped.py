@@ -24,9 +24,9 @@ from bounds.arithmetic import Enclosure, HiddenConstant, LargeConstant, evaluate
 from bounds.quantities import Unspecified
 
 Clause = tuple[str, str, str]
-"""Statement, edition, and ``if NAME`` for a condition, ``then NAME`` for a promise; for other formulas ``radius``,
-``event delta_2``, ``link 1`` and so on. The sides of a counterexample stand under (statement, ``counterexample``,
-``left``) and ``right``, with ``=``."""
+"""Statement, edition, and ``if NAME`` for a condition, ``then NAME`` for a promise; for other formulas ``where X``,
+``radius``, ``event delta_2``, ``link 1`` and so on. The sides of a counterexample stand under (statement,
+``counterexample``, ``left``) and ``right``, with ``=``."""
 
 Retyped = Mapping[Clause, tuple[str, Callable[[Any], Any]]]
 """Left side and relation as text, such as ``m >=``, and the right side as a function of numbers by name. A ``*`` for
@@ -45,6 +45,8 @@ def clauses(module: ModuleType) -> Iterator[tuple[Clause, str, sympy.Expr]]:
                     yield from _sides((*where, f"if {condition.name}"), condition.relation)
             for promise in edition.conclusions:
                 yield from _sides((*where, f"then {promise.name}"), promise.relation)
+            for symbol, formula in edition.where:
+                yield (*where, f"where {symbol}"), f"{symbol} =", formula
             if edition.radius is not None:
                 yield (*where, "radius"), "R =", edition.radius
             for event in edition.events:

@@ -1,0 +1,246 @@
+"""Deep fully-connected networks of Du et al. (2019): formulas typed twice, small networks, a certified run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import mpmath
+import numpy as np
+import pytest
+
+from bounds import Problem, theorem
+from bounds.activations import RELU, SOFTPLUS
+from bounds.arithmetic import NoNumber, compare, evaluate
+from bounds.papers import du2019_deep_fc as paper
+from bounds.settings import FullyConnected
+from tests.bounds.papers.deep_networks import Plain, measure
+
+mp = mpmath.mp
+
+
+def _sum(ratio, terms):
+    return mp.fsum(ratio**i for i in range(int(terms)))
+
+
+def _slope(last):
+    return lambda v: v.c_sigma * v.L * (2 * v.sigma_at_0 * mp.sqrt(2 / mp.pi) + last * v.L)
+
+
+def _moment(v):
+    """By its definition, an integral over a standard normal."""
+    power = lambda z: (v.sigma_at_0 + 1.5 * v.L * abs(z)) ** 4 * mp.npdf(z)  # noqa: E731
+    return v.c_sigma**2 * 2 * mp.quad(power, [0, 2, 5, 10, 15])
+
+
+def _features(v):
+    return 4 * v.C_4 * v.n * v.H * _sum(v.C_1, v.H) ** 2 / v.delta_x
+
+
+def _step_condition(power):
+    ratio = lambda v: max(1, 2 * v.v * v.c_w)  # noqa: E731
+    return lambda v: v.c * v.lambda_0 / (v.n**2 * v.H**2 * ratio(v) ** (power * v.H) * _sum(2 * ratio(v), v.H))
+
+
+def _rate(v):
+    return (1 - v.eta * v.lambda_0 / 2) ** v.k * v.e_0**2
+
+
+COMMON = {
+    ("*", "*", "if smooth activation"): ("beta >", lambda v: 0),
+    ("*", "*", "if positive least eigenvalue"): ("lambda_0 >", lambda v: 0),
+    ("*", "*", "then convergence"): ("e_k**2 <=", _rate),
+    ("*", "*", "if the rate so far"): ("e_k**2 <=", _rate),
+    ("*", "*", "if inside"): ("B_k <=", lambda v: v.R),
+    ("*", "*", "if initial least eigenvalue"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_0),
+    ("*", "*", "then least eigenvalue of the initial matrix"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_0),
+    ("*", "*", "if initial weights"): ("m >=", lambda v: 8 * mp.log(v.H / v.delta_w)),
+    ("*", "*", "if initial output weights"): ("m >=", lambda v: 8 * mp.log(1 / v.delta_a)),
+    ("*", "*", "if fourth moment of the output weights"): ("m >=", lambda v: 96 / v.delta_q),
+    ("*", "*", "event delta_w"): ("c_w <=", lambda v: 2.5),
+    ("*", "*", "event delta_a"): ("a_2 <=", lambda v: 1.5),
+    ("*", "*", "event delta_q"): ("a_4 <=", lambda v: mp.mpf(4) ** 0.25),
+    ("*", "*", "where v"): ("v =", lambda v: mp.sqrt(v.c_sigma) * v.L),
+    ("*", "*", "where A"): ("A =", lambda v: v.a_2 + v.R),
+    ("*", "*", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 4),
+    ("*", "*", "then least eigenvalue"): ("lambda_k >=", lambda v: v.lambda_0 / 2),
+    ("*", "*", "then second-order part"): ("I_k <=", lambda v: v.eta * v.lambda_0 * v.r_k / 8),
+    ("*", "*", "then step of the outputs"): ("U_k**2 <=", lambda v: v.eta * v.lambda_0 * v.r_k**2 / 8),
+}
+"""What the three parts of the paper share."""
+
+TRAINED = {
+    ("explicit", "if step size"): ("eta <=", lambda v: 0.8 / (v.n * v.Q + mp.sqrt(v.n) * v.rho * v.e_0)),
+    ("explicit", "if travel below radius"): (
+        "m >",
+        lambda v: v.n * (v.q * v.e_0 / (mp.mpf(3) / 10 * v.lambda_0 * v.R)) ** 2,
+    ),
+    ("explicit", "then travel"): (
+        "B_k <=",
+        lambda v: v.q * mp.sqrt(v.n) * v.e_0 / (mp.mpf(3) / 10 * v.lambda_0 * mp.sqrt(v.m)),
+    ),
+    ("improved", "if share"): ("eps <", lambda v: 1),
+    ("improved", "if positive after the drift"): ("mu >", lambda v: 0),
+    ("improved", "if step size"): ("eta <=", lambda v: 2 * v.eps / (v.n * v.Q + mp.sqrt(v.n) * v.rho * v.e_0)),
+    ("improved", "if travel below radius"): (
+        "m >",
+        lambda v: v.n * (v.q * v.e_0 / ((1 - v.eps) * v.mu * v.R)) ** 2,
+    ),
+    ("improved", "then travel"): (
+        "B_k <=",
+        lambda v: v.q * mp.sqrt(v.n) * v.e_0 / ((1 - v.eps) * v.mu * mp.sqrt(v.m)),
+    ),
+    ("improved", "then convergence"): ("e_k <=", lambda v: (1 - v.eta * (1 - v.eps) * v.mu) ** v.k * v.e_0),
+    ("improved", "then Gram drift"): ("G_k <=", lambda v: v.n * v.Gamma),
+    ("improved", "then least eigenvalue"): ("lambda_k >=", lambda v: v.mu),
+    ("improved", "where mu"): ("mu =", lambda v: v.lambda_H0 - v.n * v.Gamma),
+}
+"""What their main theorems share, by edition and clause."""
+
+
+def _paper_ratio(v):
+    return max(1, 2 * v.v * v.c_w)
+
+
+def _printed_width(v):
+    return v.C
+
+
+def _tail(v):
+    return (1 + mp.sqrt(2 * mp.log(1 / v.delta))) ** 2
+
+
+RANGES = {"tau": (0.95, 0.99), "delta": (0.05, 0.3)}
+RETYPED = {
+    **COMMON,
+    **{("Theorem 5.1", *key): value for key, value in TRAINED.items()},
+    # Appendix B
+    ("Lemma B.1", "printed", "if width"): ("m >=", lambda v: v.C * v.n * v.H * _sum(_slope(2)(v), v.H) ** 2 / v.delta),
+    ("Lemma B.1", "printed", "then largest feature"): ("x_0 <=", lambda v: 2),
+    ("Lemma B.1", "printed", "then least feature"): ("x_low >=", lambda v: 0.5),
+    ("Lemma B.1", "explicit", "if width"): ("m >=", _features),
+    ("Lemma B.1", "explicit", "then largest feature"): ("x_0 <=", lambda v: mp.sqrt(1.5)),
+    ("Lemma B.1", "explicit", "then least feature"): ("x_low >=", lambda v: mp.sqrt(0.5)),
+    ("*", "*", "where C_1"): ("C_1 =", _slope(2.5)),
+    ("*", "*", "where C_4"): ("C_4 =", _moment),
+    ("Lemma B.2", "printed", "if width"): ("m >=", lambda v: 0),
+    ("Lemma B.2", "explicit", "if width"): (
+        "m >=",
+        lambda v: v.v**2 * v.X_H**2 * mp.log(v.n / v.delta_x) / (v.kappa * v.lambda_hat),
+    ),
+    ("Lemma B.2", "explicit", "then initial least eigenvalue"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_hat),
+    ("Lemma B.2", "explicit", "where tau"): ("tau =", lambda v: 2 * mp.quad(lambda z: z * z * mp.npdf(z), [0, 3])),
+    ("Lemma B.2", "explicit", "where kappa"): (
+        "kappa =",
+        lambda v: (v.tau - 0.75 + 0.75 * mp.log(0.75 / v.tau)) / 9,
+    ),
+    ("*", "*", "where g"): ("g =", lambda v: _sum(2 * v.v * v.c_w, v.H)),
+    ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.v * v.c_x * v.g * v.R),
+    ("Lemma B.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
+    ("Lemma B.3", "improved", "where g"): ("g =", lambda v: _sum(v.v * (v.c_w + v.R), v.H)),
+    ("Lemma B.4", "printed", "if radius"): ("R <=", lambda v: v.c * v.lambda_0 / (v.n * v.g)),
+    ("Lemma B.4", "printed", "if radius against the features"): ("R <=", lambda v: v.c / v.g),
+    ("Lemma B.4", "explicit", "if radius"): ("R <=", lambda v: v.c_w),
+    ("Lemma B.4", "explicit", "if radius against the output weights"): ("R <=", lambda v: v.a_2),
+    ("Lemma B.4", "explicit", "if radius against the features, left"): ("=", lambda v: v.v * v.g * v.R),
+    ("Lemma B.4", "explicit", "if radius against the features"): ("<=", lambda v: 1),
+    ("Lemma B.4", "explicit", "then Gram drift"): ("G_k <=", lambda v: v.n * v.R * v.K),
+    ("*", "*", "where K"): (
+        "K =",
+        lambda v: (
+            v.c_sigma
+            * v.c_x**2
+            * v.L
+            * (
+                3 * mp.sqrt(v.c_sigma) * v.L**2 * v.a_2**2 * v.g
+                + 2 * v.beta * v.c_x * v.a_4**2 * v.g
+                + 12 * v.L * v.a_2
+            )
+        ),
+    ),
+    ("Lemma B.5", "printed", "then travel"): (
+        "B_k <=",
+        lambda v: 16 * v.c_x * v.a_2 * _paper_ratio(v) ** v.H * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
+    ),
+    ("Lemma B.5", "printed", "then step of a layer"): (
+        "S_k <=",
+        lambda v: v.eta * 4 * v.c_x * v.a_2 * _paper_ratio(v) ** v.H * mp.sqrt(v.n) * v.r_k,
+    ),
+    ("Lemma B.6", "printed", "if step size"): ("eta <=", _step_condition(3)),
+    ("Lemma B.7", "printed", "if step size"): ("eta <=", _step_condition(2)),
+    # Theorem 5.1: printed and corrected widths and steps have an unspecified factor 2^O(H)
+    ("Theorem 5.1", "printed", "if width"): ("m >=", _printed_width),
+    ("Theorem 5.1", "corrected", "if width"): ("m >=", _printed_width),
+    ("Theorem 5.1", "printed", "if step size"): ("eta <=", _printed_width),
+    ("Theorem 5.1", "corrected", "if step size"): ("eta <=", _printed_width),
+    ("Theorem 5.1", "explicit", "if initial features"): ("m >=", _features),
+    ("Theorem 5.1", "explicit", "event delta_x"): ("c_x <=", lambda v: mp.sqrt(1.5)),
+    ("Theorem 5.1", "explicit", "event delta_u"): (
+        "e_0 <=",
+        lambda v: v.Y + mp.sqrt(1.5 * v.n) * (1 + mp.sqrt(2 * mp.log(1 / v.delta_u))),
+    ),
+    ("Theorem 5.1", "explicit", "radius"): (
+        "R =",
+        lambda v: min(v.c_w, v.a_2, 1 / (v.v * v.g), v.lambda_0 / (4 * v.n * v.K)),
+    ),
+    ("Theorem 5.1", "explicit", "where w"): ("w =", lambda v: _paper_ratio(v) ** (v.H - 1)),
+    ("Theorem 5.1", "explicit", "where q"): ("q =", lambda v: max(4 * v.v * v.a_2 * v.c_x * v.w, 2 * v.c_x)),
+    ("Theorem 5.1", "explicit", "where Q"): (
+        "Q =",
+        lambda v: v.H * (v.v * (2 * v.a_2) * (2 * v.c_x) * v.w) ** 2 + (2 * v.c_x) ** 2,
+    ),
+    ("Theorem 5.1", "explicit", "where p"): ("p =", lambda v: v.v * 2 * v.c_x * mp.sqrt(v.H * v.w**2)),
+    ("Theorem 5.1", "explicit", "where b"): (
+        "b =",
+        lambda v: (
+            v.w
+            * (
+                v.H * mp.sqrt(v.c_sigma) * v.beta * (2 * v.c_x) * (2 * v.a_2) * mp.sqrt(v.H) * v.w
+                + (v.H - 1) * v.v**2 * (2 * v.a_2)
+                + v.v
+            )
+        ),
+    ),
+    ("Theorem 5.1", "explicit", "where rho"): (
+        "rho =",
+        lambda v: mp.sqrt(v.H * (2 * v.c_x * v.b + v.v * (2 * v.a_2) * v.w * v.p) ** 2 + v.p**2),
+    ),
+    ("Theorem 5.1", "improved", "where r"): ("r =", lambda v: v.v * (v.c_w + v.R)),
+    ("Theorem 5.1", "improved", "where g"): ("g =", lambda v: _sum(v.r, v.H)),
+    ("Theorem 5.1", "improved", "where g_1"): ("g_1 =", lambda v: _sum(v.r, v.H - 1)),
+    ("Theorem 5.1", "improved", "where g_2"): ("g_2 =", lambda v: _sum(v.r**2, v.H)),
+    ("Theorem 5.1", "improved", "where x"): ("x =", lambda v: v.c_x + v.v * v.c_x * v.R * v.g),
+    ("Theorem 5.1", "improved", "where Gamma"): (
+        "Gamma =",
+        lambda v: (
+            v.c_sigma
+            * (
+                v.L**2 * v.a_2**2 * (v.v * v.c_x * v.R * v.g_1) * (v.c_x + v.x)
+                + 2 * v.L * v.beta * v.c_x**3 * v.a_4**2 * v.g * v.R
+                + v.L**2 * v.x**2 * v.R * (2 * v.a_2 + v.R)
+            )
+        ),
+    ),
+    ("Theorem 5.1", "improved", "where q"): (
+        "q =",
+        lambda v: max(max(v.v * v.r ** (v.H - h) * v.A * v.x for h in range(1, int(v.H) + 1)), v.x),
+    ),
+    ("Theorem 5.1", "improved", "where Q"): (
+        "Q =",
+        lambda v: mp.fsum((v.v * v.r ** (v.H - h) * v.A * v.x) ** 2 for h in range(1, int(v.H) + 1)) + v.x**2,
+    ),
+    ("Theorem 5.1", "improved", "where p"): ("p =", lambda v: v.v * v.x * mp.sqrt(v.g_2)),
+    ("Theorem 5.1", "improved", "where b"): (
+        "b =",
+        lambda v: (
+            v.H * mp.sqrt(v.c_sigma) * v.beta * v.x * v.A * mp.sqrt(v.g_2)
+            + (v.H - 1) * v.v**2 * v.A / (v.r * mp.sqrt(v.m))
+            + v.v / mp.sqrt(v.m)
+        ),
+    ),
+    ("Theorem 5.1", "improved", "where rho"): (
+        "rho =",
+        lambda v: mp.sqrt(v.g_2 * (v.x * v.b + v.v * v.A * v.p / mp.sqrt(v.m)) ** 2 + v.p**2 / v.m),
+    ),
+}
+"""Every formula of the paper a second time; see :mod:`tests.bounds.papers.retyped`."""
