@@ -22,6 +22,7 @@ from sympy import Add, Expr, Ge, Gt, Le, Lt, Symbol, exp, log, pi, sqrt
 from sympy import Rational as Q
 from sympy.core.relational import Relational
 
+from bounds import statements
 from bounds.proofs import Obligation, Step
 from bounds.quantities import (
     R,
@@ -155,6 +156,9 @@ any_total_travel = gradient * sqrt(n) * e_0 / ((1 - epsilon) * remaining * sqrt(
 any_needed_width = gradient**2 * n * e_0**2 / ((1 - epsilon) * remaining * R) ** 2
 """The width at which that travel is R."""
 
+POSITIVE = statements.POSITIVE.relation
+"""lambda_0 > 0."""
+
 # --- Steps of the proof -----------------------------------------------------------------------------------------------
 
 
@@ -215,7 +219,7 @@ def one_step(edition: Edition) -> Obligation:
         "||e+|| / ||e|| <= 1 - eta r (1 - eta n q^2 / 2) + (eta^2 / 2) sqrt(n) rho ||e(0)|| r for r = e.Ge / ||e||^2 "
         "between lambda_0 / 2 and n q^2, and its square is at most the promised factor.",
         given=(
-            Gt(lambda_0, 0),
+            POSITIVE,
             Le(eta * (n * squared_gradient + sqrt(n) * row_lipschitz * e_0), Q(4, 5)),
             Ge(quotient, lambda_0 / 2),
             Le(quotient, n * squared_gradient),
@@ -233,7 +237,7 @@ def travel_sums(edition: Edition) -> Obligation:
     return Obligation(
         "travel",
         "Steps of at most eta q sqrt(n) ||e|| shrink by 1 - 3/10 eta lambda_0.",
-        given=(Gt(lambda_0, 0),),
+        given=(POSITIVE,),
         claim=Le(total, total_travel, evaluate=False),
         planted=Le(total, Q(9, 10) * total_travel, evaluate=False),
     )
@@ -244,7 +248,7 @@ def travel_stays_inside(edition: Edition) -> Obligation:
     return Obligation(
         "travel below radius",
         "At the required width the travel is smaller than the radius within which it was derived.",
-        given=(Gt(lambda_0, 0), Gt(m, needed_width)),
+        given=(POSITIVE, Gt(m, needed_width)),
         claim=Lt(total_travel, R),
         planted=Lt(total_travel, Q(99, 100) * R),
     )

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 import mpmath
 import numpy as np
 import pytest
 
 from bounds import Problem, theorem
-from bounds.activations import RELU, SOFTPLUS
-from bounds.arithmetic import NoNumber, compare, evaluate
-from bounds.papers import du2019_deep_fc as paper
+from bounds.activations import RELU
+from bounds.arithmetic import NoNumber
 from bounds.settings import FullyConnected
-from tests.bounds.papers.deep_networks import Plain, measure
+from tests.bounds.papers.deep_networks import Network, measured, perturbation, start
 
 mp = mpmath.mp
 
@@ -34,7 +30,7 @@ def _moment(v):
 
 
 def _features(v):
-    return 4 * v.C_4 * v.n * v.H * _sum(v.C_1, v.H) ** 2 / v.delta_x
+    return 4 * v.C_4 * v.n * v.H * v.g_0**2 / v.delta_x
 
 
 def _step_condition(power):
@@ -70,7 +66,7 @@ COMMON = {
 """What the three parts of the paper share."""
 
 TRAINED = {
-    ("explicit", "if step size"): ("eta <=", lambda v: 0.8 / (v.n * v.Q + mp.sqrt(v.n) * v.rho * v.e_0)),
+    ("explicit", "if step size"): ("eta <=", lambda v: 4 / (5 * v.n * v.Q + 5 * mp.sqrt(v.n) * v.rho * v.e_0)),
     ("explicit", "if travel below radius"): (
         "m >",
         lambda v: v.n * (v.q * v.e_0 / (mp.mpf(3) / 10 * v.lambda_0 * v.R)) ** 2,
@@ -102,15 +98,34 @@ def _paper_ratio(v):
     return max(1, 2 * v.v * v.c_w)
 
 
-def _printed_width(v):
-    return v.C
+def _width(deviation):
+    def width(v):
+        terms = (
+            v.n**4 * deviation(v) / v.lambda_0**4,
+            v.n / v.delta,
+            v.n**2 * mp.log(v.H * v.n / v.delta) / v.lambda_0**2,
+        )
+        return v.C * v.open_2_O_H * max(terms)
+
+    return width
 
 
-def _tail(v):
+def _gaussian_deviation(v):
     return (1 + mp.sqrt(2 * mp.log(1 / v.delta))) ** 2
 
 
-RANGES = {"tau": (0.95, 0.99), "delta": (0.05, 0.3)}
+RANGES = {
+    **{"n": (2, 8), "H": (2, 9), "lambda_0": (0.1, 1e3), "R": (1e-9, 1e-7), "tau": (0.95, 0.99)},
+    **{
+        "v": (0.2, 2),
+        "r": (0.2, 2),
+        "c_w": (0.1, 4),
+        "a_2": (0.01, 9),
+        "A": (0.01, 2),
+        "K": (0.001, 1),
+        "g": (0.1, 30),
+    },
+}
 RETYPED = {
     **COMMON,
     **{("Theorem 5.1", *key): value for key, value in TRAINED.items()},
@@ -122,8 +137,12 @@ RETYPED = {
     ("Lemma B.1", "explicit", "then largest feature"): ("x_0 <=", lambda v: mp.sqrt(1.5)),
     ("Lemma B.1", "explicit", "then least feature"): ("x_low >=", lambda v: mp.sqrt(0.5)),
     ("*", "*", "where C_1"): ("C_1 =", _slope(2.5)),
+    ("*", "*", "where g_0"): ("g_0 =", lambda v: _sum(v.C_1, v.H)),
     ("*", "*", "where C_4"): ("C_4 =", _moment),
-    ("Lemma B.2", "printed", "if width"): ("m >=", lambda v: 0),
+    ("Lemma B.2", "printed", "if width"): (
+        "m >=",
+        lambda v: v.C * v.n**2 * mp.log(v.H * v.n / v.delta) * v.open_2_O_H / v.lambda_0**2,
+    ),
     ("Lemma B.2", "explicit", "if width"): (
         "m >=",
         lambda v: v.v**2 * v.X_H**2 * mp.log(v.n / v.delta_x) / (v.kappa * v.lambda_hat),
@@ -168,11 +187,11 @@ RETYPED = {
     ),
     ("Lemma B.6", "printed", "if step size"): ("eta <=", _step_condition(3)),
     ("Lemma B.7", "printed", "if step size"): ("eta <=", _step_condition(2)),
-    # Theorem 5.1: printed and corrected widths and steps have an unspecified factor 2^O(H)
-    ("Theorem 5.1", "printed", "if width"): ("m >=", _printed_width),
-    ("Theorem 5.1", "corrected", "if width"): ("m >=", _printed_width),
-    ("Theorem 5.1", "printed", "if step size"): ("eta <=", _printed_width),
-    ("Theorem 5.1", "corrected", "if step size"): ("eta <=", _printed_width),
+    # Theorem 5.1
+    ("Theorem 5.1", "printed", "if width"): ("m >=", _width(lambda v: 1)),
+    ("Theorem 5.1", "corrected", "if width"): ("m >=", _width(_gaussian_deviation)),
+    ("Theorem 5.1", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / (v.n**2 * v.open_2_O_H)),
+    ("Theorem 5.1", "corrected", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / (v.n**2 * v.open_2_O_H)),
     ("Theorem 5.1", "explicit", "if initial features"): ("m >=", _features),
     ("Theorem 5.1", "explicit", "event delta_x"): ("c_x <=", lambda v: mp.sqrt(1.5)),
     ("Theorem 5.1", "explicit", "event delta_u"): (
@@ -227,7 +246,7 @@ RETYPED = {
     ),
     ("Theorem 5.1", "improved", "where Q"): (
         "Q =",
-        lambda v: mp.fsum((v.v * v.r ** (v.H - h) * v.A * v.x) ** 2 for h in range(1, int(v.H) + 1)) + v.x**2,
+        lambda v: (v.v * v.A * v.x) ** 2 * v.g_2 + v.x**2,
     ),
     ("Theorem 5.1", "improved", "where p"): ("p =", lambda v: v.v * v.x * mp.sqrt(v.g_2)),
     ("Theorem 5.1", "improved", "where b"): (
@@ -244,3 +263,99 @@ RETYPED = {
     ),
 }
 """Every formula of the paper a second time; see :mod:`tests.bounds.papers.retyped`."""
+
+
+DESCENT = theorem("du2019-deep-fc")
+
+
+def constants(edition, setting, network, inputs, **chosen):
+    """The numbers of the edition's abbreviations, for a start as measured."""
+    found = start(network, inputs)
+    problem = Problem(inputs, np.ones(len(inputs)))
+    given = {k: v for k, v in {**found, "e_0": 1.0, **chosen}.items() if k in edition.names}
+    answer = DESCENT.check(problem, width=network.width, edition=edition.name, setting=setting, given=given)
+    return {str(symbol): enclosure.upper for symbol, enclosure in answer.values.items()}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("towards", ["random", "rank one", "gradient"])
+def test_constants_bound_what_small_networks_do(depth, towards):
+    rng = np.random.default_rng([depth, len(towards)])
+    inputs = rng.standard_normal((3, 4))
+    inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    tight = []
+    for _ in range(6):
+        network = Network.draw(depth, 24, 4, rng)
+        radius = float(rng.choice([1e-3, 0.05, 0.4]))
+        number = constants(DESCENT.edition("improved"), FullyConnected(depth), network, inputs, R=radius, eps=0.5)
+        moved = network.moved(perturbation(network, radius, inputs, rng, towards=towards))
+        seen = measured(network, moved, inputs)
+        bounds = {
+            "drift": number["v"] * number["c_x"] * number["g"] * radius,
+            "q": number["q"],
+            "Q": number["Q"],
+            "rho": number["rho"],
+            "Gram": len(inputs) * number["Gamma"],
+        }
+        ratios = {name: seen[name] / bounds[name] for name in bounds}
+        assert max(ratios.values()) <= 1, ratios
+        tight.append(max(ratios.values()))
+    assert max(tight) > 0.1  # a bound that is never within a factor 10 would hide an error
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_the_explicit_constants_bound_them_too(depth):
+    rng = np.random.default_rng(depth)
+    inputs = np.eye(3)
+    network = Network.draw(depth, 24, 3, rng)
+    number = constants(DESCENT.edition("explicit"), FullyConnected(depth), network, inputs)
+    for towards in ("random", "rank one", "gradient"):
+        moved = network.moved(perturbation(network, number["R"], inputs, rng, towards=towards))
+        seen = measured(network, moved, inputs)
+        assert seen["drift"] <= number["v"] * number["c_x"] * number["g"] * number["R"]
+        assert seen["q"] <= number["q"] and seen["Q"] <= number["Q"] and seen["rho"] <= number["rho"]
+        assert seen["Gram"] <= len(inputs) * number["R"] * number["K"]
+
+
+def test_the_certified_run_of_one_hidden_layer():
+    """Two orthonormal inputs, width 2e6, softplus: lambda_min = .3186 and ||e(0)|| = 1.695 were measured."""
+    problem = Problem(np.eye(2), np.array([1.0, -1.0]))
+    given = {"c_w": 1, "c_x": 1.0005, "a_2": 1.0005, "a_4": 3**0.25, "lambda_H0": 0.3186, "e_0": 1.695}
+    run = {"width": 2_000_000, "edition": "improved", "setting": FullyConnected(1)}
+    given |= {"R": 0.01276, "eps": 0.4}
+    answer = DESCENT.check(problem, step_size=0.1, given=given, **run)
+    assert answer.verdict.holds, answer
+    assert answer.values[next(s for s in answer.values if str(s) == "mu")].midpoint == pytest.approx(0.2373, abs=1e-3)
+    narrow = DESCENT.check(
+        problem, step_size=0.1, given={**given, "R": 0.01276, "eps": 0.4}, **{**run, "width": 1_900_000}
+    )
+    assert narrow.verdict.fails
+
+
+def test_the_width_from_the_start_alone_and_with_a_measured_eigenvalue():
+    problem = Problem(np.array([[1.0, 0.0], [0.6, 0.8]]), np.array([1.0, -1.0]))
+    for depth in (1, 2):
+        setting = FullyConnected(depth)
+        width = DESCENT.width(problem, setting=setting)
+        assert width.lower > 1e6
+        measured_start = {"c_w": 2, "c_x": 1, "a_2": 1, "a_4": 3**0.25, "e_0": 2}
+        assert DESCENT.width(problem, setting=setting, given=measured_start).upper < width.lower
+        enough = int(width.upper) + 1
+        step = DESCENT.step_size(problem, setting=setting).lower
+        answer = DESCENT.check(problem, width=enough, step_size=step, setting=setting)
+        assert answer.verdict.undecided and "least eigenvalue of the initial Gram matrix" in str(answer)
+        least = problem.least_eigenvalue_of(setting).upper * 0.8
+        answer = DESCENT.check(problem, width=enough, step_size=step, setting=setting, given={"lambda_H0": least})
+        assert answer.verdict.holds
+        assert DESCENT.check(
+            problem, width=enough // 2, step_size=step, setting=setting, given={"lambda_H0": least}
+        ).verdict.fails
+
+
+def test_printed_widths_have_no_number_and_a_relu_is_not_smooth():
+    problem = Problem(np.eye(3), np.ones(3))
+    for edition in ("printed", "corrected"):
+        with pytest.raises(NoNumber, match=r"2\^O\(H\)"):
+            DESCENT.width(problem, edition)
+    answer = DESCENT.check(problem, width=10**9, edition="printed", setting=FullyConnected(2, RELU))
+    assert "smooth activation: undecided" in str(answer)

@@ -1,0 +1,127 @@
+"""Small deep networks of Du et al. (2019) in numpy, with their Jacobian by hand: what the constants must bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bounds.activations import SOFTPLUS
+from bounds.arithmetic import Enclosure
+
+C_SIGMA = Enclosure(SOFTPLUS.normaliser).midpoint
+
+
+def softplus(z):
+    return np.logaddexp(0, z)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@dataclass
+class Network:
+    """Weights W^(1), ..., W^(H), a; ``scales`` are the factors of the branches and ``skip`` says if layers add."""
+
+    weights: list[np.ndarray]
+    a: np.ndarray
+    scales: list[float]
+    skip: bool
+
+    @classmethod
+    def draw(cls, depth, m, d, rng, *, residual_scale=None):
+        weights = [rng.standard_normal((m, d if h == 0 else m)) for h in range(depth)]
+        first, rest = np.sqrt(C_SIGMA), np.sqrt(C_SIGMA) if residual_scale is None else residual_scale / depth
+        return cls(weights, rng.standard_normal(m), [first] + [rest] * (depth - 1), residual_scale is not None)
+
+    @property
+    def width(self):
+        return len(self.a)
+
+    def moved(self, blocks):
+        *steps, last = blocks
+        return Network([w + s for w, s in zip(self.weights, steps, strict=True)], self.a + last, self.scales, self.skip)
+
+    def features(self, x):
+        """Features of every layer, the input first, and preactivations."""
+        states, inner = [x], []
+        for h, (w, scale) in enumerate(zip(self.weights, self.scales, strict=True)):
+            inner.append(w @ states[-1])
+            branch = scale / np.sqrt(self.width) * softplus(inner[-1])
+            states.append(states[-1] + branch if self.skip and h else branch)
+        return states, inner
+
+    def gradient(self, x):
+        """The gradient of the output by blocks: W^(1), ..., W^(H), a."""
+        states, inner = self.features(x)
+        blocks, back = [states[-1]], self.a
+        for h in reversed(range(len(self.weights))):
+            local = self.scales[h] / np.sqrt(self.width) * sigmoid(inner[h]) * back
+            blocks.append(np.outer(local, states[h]))
+            through = self.weights[h].T @ local
+            back = back + through if self.skip and h else through
+        return blocks[:0:-1] + blocks[:1]
+
+    def output(self, x):
+        return float(self.a @ self.features(x)[0][-1])
+
+
+def flat(blocks):
+    return np.concatenate([block.ravel() for block in blocks])
+
+
+def start(network, inputs):
+    """What the paper measures the start by: c_w, c_x, a_2, a_4 and the least eigenvalue of the last layer's matrix."""
+    m = network.width
+    norms = [np.linalg.norm(state) for x in inputs for state in network.features(x)[0]]
+    spectral = [np.linalg.norm(w, 2) for w in network.weights[1:]]
+    return {
+        "c_w": max(spectral, default=np.sqrt(m)) / np.sqrt(m),
+        "c_x": max(1.0, *norms),
+        "a_2": np.linalg.norm(network.a) / np.sqrt(m),
+        "a_4": np.sum(network.a**4) ** 0.25 / m**0.25,
+        "lambda_H0": np.linalg.eigvalsh(last_gram(network, inputs))[0],
+    }
+
+
+def last_gram(network, inputs):
+    rows = np.array([network.gradient(x)[-2].ravel() for x in inputs])
+    return rows @ rows.T
+
+
+def perturbation(network, radius, inputs, rng, *, towards):
+    """Blocks of Frobenius norm radius sqrt(m): random, of rank one, or along the gradient of an output."""
+    shapes = [w.shape for w in network.weights] + [network.a.shape]
+    if towards == "gradient":
+        raw = network.gradient(inputs[rng.integers(len(inputs))])
+    elif towards == "rank one":
+        raw = [
+            rng.standard_normal(s[0]).reshape(-1, 1) * rng.standard_normal(s[1])
+            if len(s) > 1
+            else rng.standard_normal(s)
+            for s in shapes
+        ]
+    else:
+        raw = [rng.standard_normal(shape) for shape in shapes]
+    sign = rng.choice([-1.0, 1.0])
+    return [sign * radius * np.sqrt(network.width) * block / np.linalg.norm(block) for block in raw]
+
+
+def measured(network, moved, inputs):
+    """The sides that the constants bound, at a moved network."""
+    features = [
+        np.linalg.norm(after - before)
+        for x in inputs
+        for before, after in zip(network.features(x)[0], moved.features(x)[0], strict=True)
+    ]
+    gradients = [moved.gradient(x) for x in inputs]
+    distance = np.linalg.norm(flat(moved.weights + [moved.a]) - flat(network.weights + [network.a]))
+    rows = [np.linalg.norm(flat(g) - flat(network.gradient(x))) for g, x in zip(gradients, inputs, strict=True)]
+    return {
+        "drift": max(features),
+        "q": max(np.linalg.norm(block) for g in gradients for block in g),
+        "Q": max(np.sum(flat(g) ** 2) for g in gradients),
+        "rho": max(rows) / distance,
+        "Gram": np.linalg.norm(last_gram(moved, inputs) - last_gram(network, inputs), 2),
+    }
