@@ -189,7 +189,7 @@ def norms_propagate(edition: Edition) -> Obligation:
         "c_sigma |E s(alpha z)^2 - E s(z)^2| <= c_sigma L |alpha - 1| E |z| (2 |s(0)| + L (alpha + 1) |z|).",
         given=(Le(alpha, Q(3, 2)),),
         claim=Le(slope_of_mean, norm_growth),
-        planted=Le(slope_of_mean, Q(99, 100) * norm_growth),
+        planted=Le(slope_of_mean, norm_growth - c_sigma * L**2 / 100),
     )
 
 
@@ -296,7 +296,7 @@ def features_drift(edition: Edition) -> Obligation:
         "A layer multiplies the drift by at most v (c_w + R) and adds v c_x R.",
         given=(Le(R, c_w),),
         claim=Le(one_layer, bound),
-        planted=Le(one_layer, Q(99, 100) * bound),
+        planted=Le(one_layer, bound - v * c_x * R / 100),
     )
 
 
@@ -502,13 +502,13 @@ MEASURED = (
 
 def gram_keeps(edition: Edition) -> Obligation:
     """What the drift leaves of the least eigenvalue."""
-    remains = initial_least_eigenvalue - n * R * K
+    remains, kept_half = initial_least_eigenvalue - n * R * K, lambda_0 / 2
     return Obligation(
         "least eigenvalue",
         "At the radius the Gram matrix moves by at most n R K <= lambda_0 / 4 from one that has 3/4 lambda_0.",
         given=(shared.POSITIVE, Eq(R, radius), shared.relation(edition, INITIAL_GRAM.name)),
-        claim=Ge(remains, lambda_0 / 2),
-        planted=Ge(remains, Q(101, 200) * lambda_0),
+        claim=Ge(remains, kept_half),
+        planted=Ge(remains, Q(101, 100) * kept_half),
     )
 
 

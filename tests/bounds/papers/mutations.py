@@ -25,7 +25,7 @@ import sympy
 
 from bounds import arithmetic
 from bounds.proofs import Obligation, prove_obligation
-from tests.bounds.papers.retyped import Retyped, clauses, differences, disagreement, points
+from tests.bounds.papers.retyped import Ranges, Retyped, clauses, differences, disagreement, points
 
 SKIPPED = {"Paper", "KnownError", "Statement", "quantity", "Symbol", "symbols", "hypothesis"}
 """Calls whose own literals are names and words; what stands inside them as further calls is visited."""
@@ -191,7 +191,7 @@ def counterexamples(module: types.ModuleType, retyped: Retyped) -> list[str]:
 
 
 def survivors(
-    paper: types.ModuleType, retyped: Retyped, ranges: dict[str, tuple[float, float]], *, sample: int | None = None
+    paper: types.ModuleType, retyped: Retyped, ranges: Ranges, *, sample: int | None = None
 ) -> tuple[int, list[str]]:
     """Count mutants and list those that nothing notices.
 

@@ -34,6 +34,8 @@ Retyped = Mapping[Clause, tuple[str, Callable[[Any], Any]]]
 """Left side and relation as text, such as ``m >=``, and the right side as a function of numbers by name. A ``*`` for
 the edition, or for statement and edition, stands for all that are not listed themselves."""
 
+Ranges = Mapping[str, tuple[float, float] | list[float]]
+
 POINTS = 6
 
 
@@ -68,22 +70,26 @@ def _sides(clause: Clause, relation: Relational) -> Iterator[tuple[Clause, str, 
         yield clause, relation.rel_op, relation.rhs
 
 
-def points(module: ModuleType, ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Fraction]]:
+def points(module: ModuleType, ranges: Ranges) -> list[dict[str, Fraction]]:
     """Points that give every symbol of a paper a number of its kind.
 
     Args:
         module: the paper.
         ranges: for symbols that need it, the interval their numbers come from, evenly in the logarithm; else (1/10,
-            9/10), and 2 to 40 for integers. Every argument of a Max or Min has to be the largest somewhere.
+            9/10), and 2 to 40 for integers; or a list of numbers, one for each point. Every argument of a Max has to
+            be the largest somewhere, and every argument of a Min the least.
     """
     symbols = {s for _, _, formula in clauses(module) for s in formula.free_symbols}
     draw = random.Random(1)
     found: list[dict[str, Fraction]] = []
-    for _ in range(POINTS):
+    for number in range(POINTS):
         point = {}
         for symbol in sorted(symbols, key=str):
-            low, high = ranges.get(name_of(symbol), (2, 40) if symbol.is_integer else (0.1, 0.9))
-            at = math.exp(draw.uniform(math.log(low), math.log(high)))
+            chosen = ranges.get(name_of(symbol), (2, 40) if symbol.is_integer else (0.1, 0.9))
+            if isinstance(chosen, list):
+                at = chosen[number % len(chosen)]
+            else:
+                at = math.exp(draw.uniform(*map(math.log, chosen)))
             point[name_of(symbol)] = Fraction(round(at)) if symbol.is_integer else Fraction(round(at * 10**9), 10**9)
         found.append(point)
     return found
