@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from empirical.batches import Batch, in_parallel, split_seeds
+from empirical.foresight import require_memory
 from empirical.networks import Trained, TwoLayerNetwork, initial_network
 from empirical.observables import Observation, measure, movable_per_input, split_step_residual
 from empirical.store import Store, content_key
@@ -181,8 +182,63 @@ def train_seeds(
 
     Raises:
         ValueError: an argument is out of its range.
+        MemoryForeseen: the runs would not fit the memory; says which width would.
     """
     X, y = training_arrays(problem, y)
+    specs = specifications(
+        X,
+        y,
+        width=width,
+        step_size=step_size,
+        steps=steps,
+        seeds=seeds,
+        observe=observe,
+        trained=trained,
+        radius=radius,
+        limit_gram=limit_gram,
+        device=device,
+    )
+    found = {spec: run for spec in specs if store and (run := store.get(spec.key, Run))}
+    missing = {spec.seed: spec for spec in specs if spec not in found}
+    blocks = split_seeds(list(missing), width, len(X))
+    if device == "cpu" and blocks:
+        batches = min(len(blocks), torch.get_num_threads())
+        require_memory(
+            len(X), X.shape[1], width, steps, batches=batches, side_by_side=len(blocks[0]), seeds=len(missing)
+        )
+
+    def work(block: list[int], stop: threading.Event) -> list[Run]:
+        return _train_batch(X, y, [missing[seed] for seed in block], limit_gram, stop)
+
+    for _, runs in in_parallel(work, blocks):
+        for run in runs:
+            found[run.spec] = run
+            if store:
+                store.put(run)
+        if progress:
+            progress(len(found), len(specs))
+    return [found[spec] for spec in specs]
+
+
+def specifications(
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    width: int,
+    step_size: float,
+    steps: int,
+    seeds: Iterable[int],
+    observe: Sequence[int] | None = None,
+    trained: Trained = "first",
+    radius: float | None = None,
+    limit_gram: np.ndarray | None = None,
+    device: str = "cpu",
+) -> list[RunSpecification]:
+    """The specifications of the runs that :func:`train_seeds` makes of the same arguments, in the order of the seeds.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
     if width < 1 or steps < 0:
         raise ValueError(f"a run needs width >= 1 and steps >= 0, not width {width} and {steps} steps")
     if not (math.isfinite(step_size) and step_size > 0):
@@ -207,22 +263,7 @@ def train_seeds(
         limit_gram="" if limit_gram is None else fingerprint(limit_gram),
         device=device,
     )
-    specs = [msgspec.structs.replace(common, seed=seed) for seed in seeds]
-    found = {spec: run for spec in specs if store and (run := store.get(spec.key, Run))}
-    missing = {spec.seed: spec for spec in specs if spec not in found}
-    blocks = split_seeds(list(missing), width, len(X))
-
-    def work(block: list[int], stop: threading.Event) -> list[Run]:
-        return _train_batch(X, y, [missing[seed] for seed in block], limit_gram, stop)
-
-    for _, runs in in_parallel(work, blocks):
-        for run in runs:
-            found[run.spec] = run
-            if store:
-                store.put(run)
-        if progress:
-            progress(len(found), len(specs))
-    return [found[spec] for spec in specs]
+    return [msgspec.structs.replace(common, seed=seed) for seed in seeds]
 
 
 def schedule(steps: int, per_decade: int = 6) -> tuple[int, ...]:

@@ -136,16 +136,29 @@ def _bars() -> Iterator[Progress]:
 
 
 def _lines() -> Progress:
+    began: dict[str, float] = {}
     said: dict[str, float] = {}
 
     def advance(stage: str, done: float, total: float) -> None:
         now = time.monotonic()
         if done >= total or now - said.get(stage, -math.inf) < QUIET_SECONDS:
             return
-        remark(f"{stage}: {done / total:.0%}" if stage in said else f"{stage} ...")
+        if stage in said:
+            left = f", about {duration((now - began[stage]) * (total / done - 1))} left" if done > 0 else ""
+            remark(f"{stage}: {done / total:.0%}{left}")
+        else:
+            began[stage] = now
+            remark(f"{stage} ...")
         said[stage] = now
 
     return advance
+
+
+def duration(seconds: float) -> str:
+    """A time for eyes."""
+    if seconds < 100:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"
 
 
 @contextmanager

@@ -315,3 +315,57 @@ class Certification(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     numbers: dict[str, Number]
     certificate: str
+
+
+class SweepCell(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs of a sweep that differ in their seeds only.
+
+    Args:
+        keys: what the grid file says of them, without the seed.
+        step_size: eta, also where the grid gives a relative one.
+        runs: in all.
+        reused: of these, stored before.
+        failed_before: of these, tried in vain before, and not tried again.
+        bytes: the most memory that a worker takes for them.
+        seconds: estimated process time of what is missing.
+    """
+
+    keys: dict[str, bool | int | float | str | None]
+    step_size: float
+    runs: int
+    reused: int
+    failed_before: int
+    bytes: int
+    seconds: float
+
+
+class SweepFailure(msgspec.Struct, frozen=True):
+    """A run without a result: its content hash, and why."""
+
+    key: str
+    reason: str
+
+
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """``zeroloss sweep --json``.
+
+    Args:
+        store: the folder of the runs.
+        dry_run: whether only the plan was asked for.
+        cells: of the grid.
+        runs: in all.
+        reused: stored before, or meanwhile by another sweep or by a worker that died later.
+        finished: trained by this sweep.
+        failures: the runs without a result.
+        table: the Parquet file of everything in the store, or empty.
+    """
+
+    version: int = SCHEMA_VERSION
+    store: str
+    dry_run: bool
+    cells: tuple[SweepCell, ...]
+    runs: int
+    reused: int
+    finished: int = 0
+    failures: tuple[SweepFailure, ...] = ()
+    table: str = ""

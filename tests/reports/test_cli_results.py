@@ -386,4 +386,4 @@ def test_progress_without_a_terminal_is_a_line_per_stage(capsys, monkeypatch):
         for done in range(5):
             advance("training", done, 4)
         advance("judging", 0, 1)
-    assert capsys.readouterr().err.splitlines() == ["training ...", "training: 75%", "judging ..."]
+    assert capsys.readouterr().err.splitlines() == ["training ...", "training: 75%, about 2.5 s left", "judging ..."]

@@ -1,0 +1,156 @@
+"""What runs will take in memory and time, foreseen from what they are before any is begun."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+FLOAT, RECORDED = 8, 32
+"""Bytes of a float64 in an array, and of a recorded residual norm: a Python float and a reference to it."""
+
+_TRIAL_ENTRIES = 2**21
+"""A trial step has at most so many pre-activations; the time of a larger one is scaled up from it."""
+
+
+class MemoryForeseen(MemoryError):
+    """A run that would not fit the memory, refused before it begins."""
+
+
+def training_bytes(
+    points: int, dimension: int, width: int, steps: int, *, batches: int, side_by_side: int, seeds: int
+) -> int:
+    """Foresee the most memory that training seeds of one network takes, beside what the process has already.
+
+    Args:
+        points: n.
+        dimension: d.
+        width: m.
+        steps: of each run.
+        batches: at work at a time, a thread each.
+        side_by_side: networks in each of them.
+        seeds: runs in all, whose records are returned together.
+    """
+    network = 2 * width * dimension + 2 * width * points + 2 * points * dimension + 4 * width  # and its gradient
+    observed = 4 * width * dimension + points**2  # its start, its last two states, its first Gram matrix
+    trajectory = 2 * (steps + 1)
+    batch = side_by_side * (network + observed + trajectory) + 10 * points**2  # Gram matrices of one observation
+    return FLOAT * batches * batch + RECORDED * seeds * (steps + 1)
+
+
+def available_bytes() -> int:
+    """The memory that this process can still get: the machine's, or its control group's where that is less."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for line in _text("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+    limit, used = _text("/sys/fs/cgroup/memory.max").strip(), _text("/sys/fs/cgroup/memory.current").strip()
+    if limit.isdecimal() and used.isdecimal():
+        cached = [line.split()[1] for line in _text("/sys/fs/cgroup/memory.stat").splitlines() if line[:5] == "file "]
+        free = min(free, int(limit) - int(used) + sum(map(int, cached)))
+    return max(free, 0)
+
+
+def require_memory(
+    points: int,
+    dimension: int,
+    width: int,
+    steps: int,
+    *,
+    batches: int,
+    side_by_side: int,
+    seeds: int,
+    available: int | None = None,
+) -> None:
+    """Refuse a training that would not fit; see :func:`training_bytes`.
+
+    Args:
+        points: n.
+        dimension: d.
+        width: m.
+        steps: of each run.
+        batches: at work at a time, a thread each.
+        side_by_side: networks in each of them.
+        seeds: runs in all.
+        available: bytes; by default what this process can still get.
+
+    Raises:
+        MemoryForeseen: naming the largest width, or else the number of steps, that fits.
+    """
+    free = available_bytes() if available is None else available
+
+    def needed(width: int, steps: int) -> int:
+        return training_bytes(points, dimension, width, steps, batches=batches, side_by_side=side_by_side, seeds=seeds)
+
+    if needed(width, steps) <= free:
+        return
+    mend = "not even width 1 fits: take fewer points"
+    if needed(1, steps) <= free:
+        mend = f"at most width {_largest(lambda m: needed(m, steps) <= free, width)} fits"
+    elif needed(1, 1) <= free:
+        mend = f"at most {_largest(lambda k: needed(1, k) <= free, steps)} steps of {seeds} seeds fit, at width 1"
+    raise MemoryForeseen(
+        f"training at width {width} on {points} points in {dimension} dimensions for {steps} steps takes "
+        f"{amount(needed(width, steps))}, and {amount(free)} are free: {mend}"
+    )
+
+
+def amount(count: float) -> str:
+    """A number of bytes for eyes."""
+    power = min(max(0, int(math.log10(max(count, 1)) / 3)), 5)
+    return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
+
+
+def step_seconds(points: int, dimension: int, width: int) -> tuple[float, float]:
+    """Time a gradient step and an observation of one seed on this machine, one thread each.
+
+    Args:
+        points: n.
+        dimension: d.
+        width: m; the times of a network too wide for a quick trial are scaled up from a narrower one.
+
+    Returns:
+        Process seconds per seed: of a step, and of an observation.
+    """
+    import torch
+
+    from empirical.batches import Batch, single_threaded, split_seeds
+    from empirical.observables import measure
+
+    rng = np.random.default_rng(0)
+    tried = max(1, min(width, _TRIAL_ENTRIES // points))
+    X, y = rng.standard_normal((points, dimension)) / np.sqrt(dimension), rng.standard_normal(points)
+    with single_threaded():
+        (seeds, *_) = split_seeds(range(64), tried, points)
+        batch = Batch(X, y, tried, seeds)
+        spent = []
+        for _ in range(4):
+            start = time.process_time()
+            batch.forward()
+            batch.descend(1e-3)
+            spent.append(time.process_time() - start)
+        start = time.process_time()
+        network, inputs = batch.network(0), torch.as_tensor(X)
+        measure(0, network, network, inputs, residual_norm=1.0, initial_gram=network.gram(inputs))
+        observation = time.process_time() - start
+    return min(spent) / len(seeds) * width / tried, observation * width / tried
+
+
+def _largest(fits: Callable[[int], bool], upper: int) -> int:
+    """The largest whole number below ``upper`` that fits, where 1 does."""
+    lower = 1
+    while upper - lower > 1:
+        middle = (lower + upper) // 2
+        lower, upper = (middle, upper) if fits(middle) else (lower, middle)
+    return lower
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:  # another system, or another version of control groups
+        return ""

@@ -1,0 +1,228 @@
+"""A sweep survives whatever happens to its processes, its disk and its clock; each test has real ones."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from empirical.grids import read_grid
+from empirical.planning import arrays_of, training_of
+from empirical.store import Store
+from empirical.training import Run, train_seeds
+
+GRID = """
+data = "sphere:n=30,d=5,seed=0"
+width = [64, 128]
+step_size = 0.1
+seed = "0..39"
+steps = 3000
+"""
+RUNS = 80
+
+
+@pytest.fixture
+def grid(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(GRID)
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Every run of the grid, trained here and now without any store."""
+    path = tmp_path_factory.mktemp("expected") / "grid.toml"
+    path.write_text(GRID)
+    found = {}
+    for cell in read_grid(path):
+        arrays, options = arrays_of(cell.point), training_of(cell.point)
+        found |= {run.key: run for run in train_seeds(*arrays, **options, seeds=cell.seeds)}
+    assert len(found) == RUNS
+    return found
+
+
+def start(grid, runs, *options, **environment):
+    command = [sys.executable, "-m", "reports.cli", "sweep", grid, "--store", runs, "--json", *options]
+    if "--scheduler" not in options:
+        command += ["--workers", "2"]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+        start_new_session=True,
+    )
+
+
+def end(process, code=0):
+    """The record of a sweep that ends with a code, and its messages."""
+    try:
+        out, err = process.communicate(timeout=200)
+    finally:
+        process.kill()
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    return json.loads(out) if out else None, err
+
+
+def until(condition, seconds=100):
+    for _ in range(seconds * 50):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came to that")
+
+
+def count(runs):
+    return len(list(runs.glob("*.msgpack")))
+
+
+def check(runs, expected):
+    """Every run is there and equal, to the bit, to what it is without a sweep; nothing else is."""
+    store = Store(runs)
+    assert store.keys() == sorted(expected)
+    for key, run in expected.items():
+        assert store.get(key, Run) == run
+    assert {path.name for path in runs.iterdir() if path.suffix != ".msgpack"} == {".claims", "runs.parquet"}
+
+
+def workers_of(process):
+    """The training processes of a sweep on its own cluster."""
+    found = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+
+
+def test_workers_killed_in_mid_run_lose_nothing_and_damaged_files_are_done_again(grid, runs, expected):
+    sweep = start(grid, runs)
+    until(lambda: count(runs) > 10)
+    victims = workers_of(sweep)
+    assert len(victims) == 2
+    for victim in victims:
+        victim.send_signal(signal.SIGKILL)
+    assert count(runs) < RUNS
+    record, _ = end(sweep)
+    assert record["finished"] + record["reused"] == RUNS and record["failures"] == []
+    for unfinished in runs.glob(".unfinished-*"):  # of a worker that died while writing; the next sweep clears it
+        unfinished.unlink()
+    check(runs, expected)
+
+    first, second = (Store(runs).path(key) for key in sorted(expected)[:2])
+    first.write_bytes(first.read_bytes()[:-9])
+    content = bytearray(second.read_bytes())
+    content[-20] ^= 1
+    second.write_bytes(content)
+    record, err = end(start(grid, runs))
+    assert (record["finished"], record["reused"]) == (2, RUNS - 2)
+    assert str(first) in err and str(second) in err
+    check(runs, expected)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_resumes(grid, runs, expected):
+    sweep = start(grid, runs)
+    until(lambda: count(runs) > 10)
+    os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does
+    record, err = end(sweep, code=130)
+    assert record is None
+    assert err.splitlines()[-1].startswith("zeroloss: interrupted: finished runs stay in")
+    kept = count(runs)
+    assert 10 < kept < RUNS
+    record, err = end(start(grid, runs))
+    assert (record["finished"], record["reused"]) == (RUNS - kept, kept)
+    assert f"{kept} runs are in {runs} already, {RUNS - kept} are missing" in err
+    check(runs, expected)
+
+
+def test_two_sweeps_on_one_folder_share_the_work(grid, runs, expected):
+    sweeps = [start(grid, runs) for _ in range(2)]
+    records = [end(sweep)[0] for sweep in sweeps]
+    assert sum(record["finished"] for record in records) == RUNS  # nothing was trained twice
+    assert all(record["finished"] + record["reused"] == RUNS for record in records)
+    assert all(record["finished"] > 0 for record in records)
+    check(runs, expected)
+
+
+def test_a_scheduler_killed_in_mid_sweep_costs_what_was_in_flight(grid, runs, expected, tmp_path):
+    address = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    local = ["--no-dashboard", "--scheduler-file", address]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *local], **quiet)
+    worker = subprocess.Popen([*dask, "worker", "--nthreads", "1", *local], **quiet)
+    try:
+        until(address.exists)
+        until(lambda: address.read_text().endswith("}"))
+        sweep = start(grid, runs, "--scheduler", json.loads(address.read_text())["address"])
+        until(lambda: count(runs) > 10)
+        scheduler.kill()
+        _, err = end(sweep, code=2)
+        assert "the Dask scheduler went away" in err.splitlines()[-1]
+    finally:
+        for process in (scheduler, worker):
+            process.terminate()
+            process.wait()
+    kept = count(runs)
+    assert 10 < kept < RUNS
+    record, _ = end(start(grid, runs))
+    assert (record["finished"], record["reused"]) == (RUNS - kept, kept)
+    check(runs, expected)
+
+
+ON_A_FULL_DISK = """
+import subprocess, sys
+from empirical.store import Store
+from empirical.training import Run
+grid, runs = sys.argv[1:]
+command = [sys.executable, "-m", "reports.cli", "sweep", grid, "--store", runs, "--workers", "1"]
+done = subprocess.run(command, capture_output=True, text=True)
+print(done.returncode, done.stderr.splitlines()[-1])
+store = Store(runs)
+print(len(store.keys()), sum(store.get(key, Run) is not None for key in store.keys()))
+"""
+
+
+def test_a_full_disk_ends_a_sweep_with_one_line_and_keeps_its_runs(grid, tmp_path, small_disk):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = [*small_disk, disk, sys.executable, "-c", ON_A_FULL_DISK, grid, disk / "runs"]
+    ending, kept = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert ending.startswith(
+        f"2 zeroloss: cannot write to {disk / 'runs'}: No space left on device; finished runs are kept"
+    )
+    files, whole = map(int, kept.split())
+    assert 0 < files == whole < RUNS
+
+
+SET_CLOCK = """
+import pathlib, time
+real, offset = time.time, pathlib.Path(__file__).with_name("offset")
+time.time = lambda: real() + float(offset.read_text() or 0)
+"""
+
+
+def test_a_clock_that_is_set_by_days_changes_nothing(grid, runs, expected, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SET_CLOCK)
+    offset = tmp_path / "offset"
+    offset.write_text("0")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    sweep = start(grid, runs, PYTHONPATH=path)
+    for least, days in ((10, 1), (30, -2)):
+        until(lambda least=least: count(runs) > least)
+        offset.write_text(str(86400 * days))
+    assert count(runs) < RUNS
+    record, _ = end(sweep)
+    assert record["finished"] == RUNS
+    check(runs, expected)
+    for file in runs.iterdir():
+        os.utime(file, (0, 2**31))
+    record, _ = end(start(grid, runs, PYTHONPATH=path))
+    assert record["reused"] == RUNS
