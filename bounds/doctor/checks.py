@@ -73,7 +73,7 @@ def assumptions(multiply: Multiply = np.matmul) -> tuple[Assumption, ...]:
         ),
         Assumption(
             "numpy rounds each operation once",
-            "+ - * / sqrt ldexp on arrays, against exact rationals",
+            "+ - * / sqrt on arrays, against exact rationals; ldexp, frexp, nextafter and rint against Python's",
             "entries of Gram matrices, residuals",
             FRESH_NUMPY,
             elementwise.elementwise_operations,

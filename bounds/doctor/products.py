@@ -29,6 +29,18 @@ ROWS, COLUMNS = min(4096, max(384, 48 * (os.cpu_count() or 1))), 320
 """Sides of the products: some rows for every thread, in blocks that no kernel's width divides evenly."""
 
 
+SHAPES = (
+    (ROWS, COLUMNS, 22),
+    (ROWS, COLUMNS, 40),
+    (64, COLUMNS, 4),
+    (ROWS, 3, 30),
+    (ROWS, 1, 22),
+    (5, 9, 22),
+    (1, 1, 22),
+)
+"""Rows and columns of products with integers, and bits of their left factors: square, thin, small, vectors."""
+
+
 def exact_products(multiply: Multiply) -> Finding:
     r"""Compare products without any rounding error with integers, bit for bit.
 
@@ -40,7 +52,7 @@ def exact_products(multiply: Multiply) -> Finding:
     """
     rng = np.random.default_rng(1)
     count = 0
-    for rows, columns, p in ((ROWS, COLUMNS, 22), (ROWS, COLUMNS, 40), (64, COLUMNS, 4), (ROWS, 3, 30), (ROWS, 1, 22)):
+    for rows, columns, p in SHAPES:
         left, right = _integers(rng, (rows, INNER), p), _integers(rng, (INNER, columns), 44 - p)
         r, c, d = (rng.integers(-30, 31, size) for size in (rows, columns, INNER))
         a, b = _scaled(left, r[:, None] + d), _scaled(right, c - d[:, None])

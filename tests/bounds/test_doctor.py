@@ -222,6 +222,14 @@ def test_a_root_an_ulp_off_fails(monkeypatch):
     assert finding.outcome == "fails" and "root" in finding.seen
 
 
+@pytest.mark.parametrize("name", elementwise.EXACT)
+def test_a_function_that_is_not_exact_fails(monkeypatch, name):
+    whole, single = elementwise.EXACT[name]
+    monkeypatch.setitem(elementwise.EXACT, name, (lambda x: np.where(x == x[-1], x + 1, whole(x)), single))
+    finding = elementwise.elementwise_operations()
+    assert finding.outcome == "fails" and name in finding.seen
+
+
 @pytest.mark.parametrize("name", elementwise.SUMS)
 @pytest.mark.parametrize("spoil", [lambda a: a.astype(np.float32), lambda a: a * (1 + 2.0**-30), lambda a: a[:, 1:]])
 def test_a_sum_beyond_its_bound_fails(monkeypatch, name, spoil):
