@@ -43,7 +43,7 @@ UP = 1.0 + 2.0**-48
 LOST = 0.1
 """The error bound beyond which a run is given up."""
 
-ALLOWANCES = (8.0, 0.5)
+ALLOWANCES = (4.0, 0.5)
 """Growth exponents that bounds without spectra may cost: the first is fast, the second serves where it lost the run."""
 
 EXPLODED = "the run left all bounds: take a smaller step"
