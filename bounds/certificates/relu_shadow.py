@@ -74,7 +74,7 @@ def follow(
         if end.verdict.holds or last:
             decay = math.nextafter(end.strength * end.sigma * (1.0 - 4 * UNIT), 0.0)
             return Trajectory(
-                end.verdict, descent.step_size, k, error, growth, residual, (path + end.path) * UP, decay, high
+                end.verdict, descent.step_size, k, error, growth, residual, path, (path + end.path) * UP, decay, high
             )
         factor = max(1.0, descent.step_size * step.jacobian**2 * UP - 1.0)
         following = (factor * error + step.defect) * UP

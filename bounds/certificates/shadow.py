@@ -33,13 +33,13 @@ def certify_trajectory(
     *,
     activation: str = "tanh",
     step_size: float | None = None,
-    centred: bool = True,
+    offset: FloatArray | None = None,
     most_steps: int = 25_000,
 ) -> Trajectory:
     """Try to prove that gradient descent from these weights reaches zero loss.
 
-    The network is f(x) = m^(-1/2) sum_r a_r s(w_r.x), first layer trained; the loss is 1/2 ||f - f_0 - y||^2, f_0 the
-    exact outputs at the start, or 0. All inputs are the real numbers that float64 stores; nothing is normalised.
+    The network is f(x) = m^(-1/2) sum_r a_r s(w_r.x), first layer trained; the loss is 1/2 ||f - f_0 - y||^2. All
+    inputs are the real numbers that float64 stores; nothing is normalised.
 
     Args:
         X: inputs (n, d).
@@ -48,8 +48,8 @@ def certify_trajectory(
         signs: output weights (m,), each -1 or +1.
         activation: ``tanh``, ``erf``, ``softplus``, ``gelu`` or ``relu``.
         step_size: eta; by default 1 / ||J||^2 at the start, rounded down.
-        centred: subtract the initial outputs, so that the start has outputs of exactly zero. (Neurons in pairs of equal
-            weights and opposite signs have them without.)
+        offset: f_0 (n,). By default the exact outputs at the start, which are then zero; zeros for the plain network.
+            (Neurons in pairs of equal weights and opposite signs start at zero by themselves.)
         most_steps: how long to follow.
 
     Returns:
@@ -60,15 +60,16 @@ def certify_trajectory(
             and +1, an unknown activation, or a step size that is not positive.
     """
     require_ieee_arithmetic()
-    X, y, weights, signs = _checked(X, y, weights, signs)
+    X, y, weights, signs, given = _checked(X, y, weights, signs, offset)
     if step_size is not None and not 0 < step_size < math.inf:
         raise ValueError(f"the step size is {step_size}: give a positive number")
     if most_steps < 0:
         raise ValueError(f"{most_steps} steps cannot be followed: give a number that is not negative")
+    activation = activation.lower()
     if activation != "relu" and activation not in EVALUATED:
         raise ValueError(f"unknown activation {activation!r}: use relu, {', '.join(EVALUATED)}")
-    start = _outputs(X, weights, signs, activation) if centred else np.zeros((2, len(y)))
-    targets = np.vstack([start, y])
+    start = _outputs(X, weights, signs, activation) if offset is None else [given, np.zeros(len(y))]
+    targets = np.vstack([*start, y])
     if activation == "relu":
         return relu_shadow.follow(X, targets, weights, signs, step_size, most_steps)
     return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps)
@@ -87,17 +88,20 @@ def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: 
 
 
 def _checked(
-    X: FloatArray, y: FloatArray, weights: FloatArray, signs: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    X: FloatArray, y: FloatArray, weights: FloatArray, signs: FloatArray, offset: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    named = {"X": X, "y": y, "weights": weights, "output weights": signs, "offset": y if offset is None else offset}
     arrays = []
-    for name, given in (("X", X), ("y", y), ("weights", weights), ("output weights", signs)):
+    for name, given in named.items():
         array = np.ascontiguousarray(given)
         if array.dtype != np.float64 or not array.size or not np.abs(array).max() <= LARGEST:
             raise ValueError(f"{name} must hold finite float64 numbers of at most 2^60, at least one")
         arrays.append(array)
-    X, y, weights, signs = arrays
+    X, y, weights, signs, offset = arrays
     if X.ndim != 2 or y.shape != X.shape[:1] or weights.ndim != 2 or weights.shape[1] != X.shape[1]:
         raise ValueError(f"X {X.shape}, y {y.shape} and weights {weights.shape} do not fit: (n, d), (n,) and (m, d)")
     if signs.shape != weights.shape[:1] or not np.isin(signs, (-1.0, 1.0)).all():
         raise ValueError(f"output weights of shape {signs.shape}: give -1 or +1 per neuron, shape ({len(weights)},)")
-    return X, y, weights, signs
+    if offset.shape != y.shape:
+        raise ValueError(f"an offset of shape {offset.shape} does not fit {len(y)} outputs")
+    return X, y, weights, signs, offset

@@ -40,6 +40,10 @@ EXPLODED = "the run left all bounds: take a smaller step"
 UP = 1.0 + 2.0**-48
 """Rounds an error update up: its factor, at least 1, and its sum have fewer than 16 roundings."""
 
+SLACK = 2.0**-20
+ROOM = 1.0 + 2.0**-10
+"""What the numbers of the end theorem are relaxed by, and the radius of the ball over the path."""
+
 LOST = 0.1
 """The error bound beyond which a run is given up."""
 
@@ -157,9 +161,9 @@ def _follow(descent: SmoothDescent, weights: FloatArray, most_steps: int, allowa
             promising = rho < bar and 2 * descent.lipschitz * rho < 0.999 * strength**2
             last = steps + k == most_steps
             if promising or last:
-                found = _end(descent, history[k], residual, error)
-                if found.verdict.holds or last:
-                    return _result(descent, state, found.verdict, steps + k, residual, history[k], found)
+                end = _end(descent, history[k], residual, error)
+                if end[1].verdict.holds or last:
+                    return _result(descent, state, end[1].verdict, steps + k, residual, history[k], end)
                 bar = 0.8 * rho
         steps += len(states)
         weights, size = history[-1], min(2 * size, LAST_WINDOW)
@@ -179,9 +183,9 @@ def _result(
     steps: int,
     residual: float,
     weights: FloatArray,
-    found: Convergence | None = None,
+    end: tuple[Point, Convergence] | None = None,
 ) -> Trajectory:
-    ahead = found if found and verdict.holds else None
+    point, ahead = end if end and verdict.holds else (None, None)
     moved = state.error * (descent.spectrum(weights)[1] + descent.lipschitz * state.error)
     return Trajectory(
         verdict,
@@ -189,10 +193,12 @@ def _result(
         steps,
         state.error,
         state.growth,
-        (residual + moved) * UP,
+        point.residual.upper if point else (residual + moved) * UP,
+        state.path,
         (state.path + ahead.path.upper) * UP if ahead else math.inf,
         ahead.decay.lower if ahead else 0.0,
         weights,
+        point,
     )
 
 
@@ -203,23 +209,27 @@ def _estimate(descent: SmoothDescent, weights: FloatArray) -> float:
     return math.sqrt(max(float(np.linalg.eigvalsh(gram)[0]), 0.0))
 
 
-def _end(descent: SmoothDescent, weights: FloatArray, residual: float, error: float) -> Convergence:
-    """Try the end theorem, in a ball as large as it first seems to need."""
+def _end(descent: SmoothDescent, weights: FloatArray, residual: float, error: float) -> tuple[Point, Convergence]:
+    """Try the end theorem at the exact weights, in a ball as large as it first seems to need.
+
+    All numbers are relaxed a little, so that a replay with other roundings proves the same ones.
+    """
     sigma, norm = descent.spectrum(weights)
-    lipschitz = descent.lipschitz
-    strength, rho = max(sigma - lipschitz * error, 1e-100), residual + (norm + lipschitz * error) * error
-    root = math.sqrt(max(1.0 - 2 * lipschitz * rho / strength**2, 0.0))
-    radius = (2 * rho / (strength * (1.0 + root)) + error) * (1.0 + 2.0**-10)
+    lipschitz = descent.lipschitz * (1.0 + SLACK)
+    rho = (residual + (norm + lipschitz * error) * error) * (1.0 + SLACK)
+    norm, sigma = (norm + lipschitz * error) * (1.0 + SLACK), max(sigma - lipschitz * error, 0.0) * (1.0 - SLACK)
+    strength = max(sigma, 1e-100)
+    radius = 2 * rho / (strength * (1.0 + math.sqrt(max(1.0 - 2 * lipschitz * rho / strength**2, 0.0)))) * ROOM
     for _ in range(4):
         point = Point(
             Enclosure.between(sigma, max(sigma, norm)),
             Enclosure.between(0.0, norm),
-            Enclosure.between(0.0, residual),
+            Enclosure.between(0.0, rho),
             Enclosure.between(0.0, lipschitz),
             radius,
         )
-        found = newton_kantorovich.descent(point, descent.step_size, offset=Enclosure.between(0.0, error))
-        if found.verdict.holds or not found.path.upper < math.inf:
+        found = newton_kantorovich.descent(point, descent.step_size)
+        if found.verdict.holds or not radius < found.path.upper < math.inf:
             break
-        radius = (found.path.upper + error) * (1.0 + 2.0**-10)
-    return found
+        radius = found.path.upper * ROOM
+    return point, found

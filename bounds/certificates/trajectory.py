@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bounds.arithmetic import Verdict
+from bounds.certificates.newton_kantorovich import Point
 from bounds.linalg.rounding import FloatArray
 
 
@@ -20,9 +21,12 @@ class Trajectory:
         error: E, a bound of the distance between the run and exact descent at that step.
         growth: the sum over all steps of the logarithm of the factor by which E may grow.
         residual: a bound of the exact ||r|| at that step.
-        path: a bound of the length of exact descent's whole path, all steps to come included.
+        travelled: a bound of the length of exact descent's path up to that step.
+        path: the same of its whole path, all steps to come included.
         decay: from that step on every step multiplies ||r|| by at most 1 - eta decay.
         weights: of the run at that step (m, d).
+        point: what is known of exact descent's weights there, where the theorem of
+            :mod:`bounds.certificates.newton_kantorovich` gives path and decay; None for the ReLU, or without a proof.
     """
 
     verdict: Verdict
@@ -31,9 +35,11 @@ class Trajectory:
     error: float
     growth: float
     residual: float
+    travelled: float
     path: float
     decay: float
     weights: FloatArray
+    point: Point | None = None
 
     def __str__(self) -> str:
         if not self.verdict.holds:

@@ -236,10 +236,10 @@ def test_a_step_above_the_limit_is_refused_where_one_below_is_certified():
     y = np.tanh([0.3, 0.03]) + np.array([1e-4, 1e-5])
     limit = 2 / (1 - math.tanh(0.3 + 1e-4 / (1 - math.tanh(0.3) ** 2)) ** 2) ** 2
     assert certify_trajectory(
-        X, y, weights, signs, step_size=0.98 * limit, centred=False, most_steps=2000
+        X, y, weights, signs, step_size=0.98 * limit, offset=np.zeros(2), most_steps=2000
     ).verdict.holds
     assert certify_trajectory(
-        X, y, weights, signs, step_size=1.0001 * limit, centred=False, most_steps=2000
+        X, y, weights, signs, step_size=1.0001 * limit, offset=np.zeros(2), most_steps=2000
     ).verdict.undecided
 
 
@@ -257,7 +257,7 @@ def test_more_equations_than_parameters_and_saturated_labels_are_refused():
     assert certify_trajectory(X, y, weights, signs, most_steps=300).verdict.undecided
     X, y, weights, signs = reachable(m=4)
     beyond = y * 4.001  # |f| < sqrt(m) = 2
-    assert certify_trajectory(X, beyond, weights, signs, centred=False, most_steps=2000).verdict.undecided
+    assert certify_trajectory(X, beyond, weights, signs, offset=np.zeros(4), most_steps=2000).verdict.undecided
 
 
 def test_a_lost_error_says_so_and_a_retry_looks_closer(monkeypatch):
@@ -285,6 +285,7 @@ def test_a_run_that_explodes_is_refused():
         ({"X": np.full((4, 4), 2.0**61)}, "at most 2"),
         ({"signs": np.full(8, 0.5)}, "-1 or"),
         ({"y": np.ones(3)}, "do not fit"),
+        ({"offset": np.ones(3)}, "does not fit"),
         ({"step_size": -1.0}, "positive number"),
         ({"step_size": math.nan}, "positive number"),
         ({"activation": "sine"}, "unknown activation"),
