@@ -365,8 +365,17 @@ def _walk(node: sympy.Basic, numbers: Mapping[sympy.Symbol, Enclosure]) -> arb:
 def _power(base: arb, exponent: sympy.Expr, numbers: Mapping[sympy.Symbol, Enclosure]) -> arb:
     if isinstance(exponent, sympy.Rational) and exponent.q in (1, 2):
         root = base if exponent.q == 1 else base.sqrt()
-        return root ** fmpz(int(exponent.p))  # a Python int as exponent gives NaN where the ball straddles 0
+        return integer_power(root, int(exponent.p))
     return base ** _walk(exponent, numbers)
+
+
+def integer_power(base: arb, exponent: int) -> arb:
+    """``base ** exponent``, also where the ball is centred at 0, of which python-flint makes no number."""
+    if base.mid() != 0 or exponent == 0:
+        return base ** fmpz(exponent)
+    largest = base.abs_upper() ** fmpz(abs(exponent))
+    power = largest.union(arb(0) if exponent % 2 == 0 else -largest)
+    return power if exponent > 0 else 1 / power
 
 
 def _sum(*terms: arb) -> arb:

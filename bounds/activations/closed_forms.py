@@ -11,10 +11,10 @@ from fractions import Fraction
 from math import factorial
 
 import flint
-from flint import arb, fmpq, fmpz
+from flint import arb, fmpq
 
 from bounds.activations.activation import Activation, ClosedForm, constant
-from bounds.arithmetic import Enclosure, Exact
+from bounds.arithmetic import Enclosure, Exact, integer_power
 
 
 def _exact(value: Exact) -> fmpq:
@@ -240,10 +240,10 @@ def _terms(coefficients: list[fmpq]) -> list[tuple[int, fmpq]]:
 
 
 def _moment(i: int, j: int, p: arb, q: arb, c: arb) -> arb:
-    """E[u^i v^j]; python-flint raises a ball around zero only to an fmpz, and to an int gives no number."""
+    """E[u^i v^j]."""
     total = arb(0)
     for crossed in range(i % 2, min(i, j) + 1, 2) if (i - j) % 2 == 0 else ():
         a, b = (i - crossed) // 2, (j - crossed) // 2
         ways = factorial(i) * factorial(j) // (factorial(crossed) * factorial(a) * factorial(b))
-        total += ways * (p / 2) ** a * (q / 2) ** b * c ** fmpz(crossed)
+        total += ways * (p / 2) ** a * (q / 2) ** b * integer_power(c, crossed)
     return total

@@ -228,6 +228,16 @@ def test_balls_contain_the_values_at_all_their_points(activation, covariance, sh
         assert expectation(*wide).ball.overlaps(expectation(*point).ball)
 
 
+@pytest.mark.parametrize("spread", [2.0**-120, 1e-3])
+def test_polynomials_of_a_covariance_around_zero(spread):
+    """The third Hermite polynomial has E[s s] = c^3 and E[s' s'] = 3 c^2 at unit variances."""
+    around = Enclosure.between(-spread, spread)
+    value, slope = hermite(3).product(1, 1, around), hermite(3).derivative_product(1, 1, around)
+    for ball, ends in ((value.ball, (-(spread**3), spread**3)), (slope.ball, (0.0, 3 * spread**2))):
+        assert all(ball.contains(arb(end)) for end in ends)
+        assert float(ball.rad()) <= 10 * spread
+
+
 def test_a_relu_ball_is_as_wide_as_its_inputs_at_perfect_correlation():
     spread = 2.0**-30
     wide = Enclosure.between(1 - spread, 1 + spread)

@@ -33,6 +33,25 @@ rationals = st.fractions(min_value=Fraction(1, 1000), max_value=1000, max_denomi
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@given(st.floats(-4, 4), st.floats(-4, 4), st.integers(0, 5), st.floats(0, 1))
+def test_powers_of_balls_wherever_they_lie(first: float, second: float, power: int, share: float) -> None:
+    """Also around 0 and centred there, where python-flint's own power is no number."""
+    for low, high in ((first, second), (-abs(first), abs(first))):
+        low, high = min(low, high), max(low, high)
+        point = min(max(low + share * (high - low), low), high)
+        found = evaluate(sympy.Symbol("z") ** power, {sympy.Symbol("z"): Enclosure.between(low, high)})
+        assert found.lower <= Fraction(point) ** power <= found.upper
+        assert found.upper <= 8.1**power
+
+
+def test_the_square_of_a_ball_around_zero() -> None:
+    z = sympy.Symbol("z")
+    square, cube = (evaluate(z**power, {z: Enclosure.between(-2.0, 2.0)}) for power in (2, 3))
+    assert (square.lower, cube.lower) == pytest.approx((0, -8), abs=1e-6)
+    assert (square.upper, cube.upper) == pytest.approx((4, 8), abs=1e-6)
+    assert evaluate(z**-2, {z: Enclosure.of(0)}).upper == math.inf
+
+
 @given(rationals, rationals, st.integers(-6, 6))
 def test_rational_expressions_contain_the_exact_value(a: Fraction, b: Fraction, power: int) -> None:
     expression = (x**power + y / 3) * (x - 2 * y) ** 2 / (x + y)

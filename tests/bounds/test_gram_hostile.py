@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bounds.activations import ERF, RELU, STEP, TANH, leaky_relu
+from bounds.activations import ERF, RELU, STEP, TANH, hermite, leaky_relu, polynomial
 from bounds.gram import (
     allen_zhu_convolutional,
     allen_zhu_fully_connected,
@@ -93,3 +93,11 @@ def test_duplicates_make_it_singular_and_neighbours_are_told_apart(name):
     near = np.array([INTEGERS[0], INTEGERS[0] + [0, 0, 2.0**-14], INTEGERS[4]])
     apart = FUNCTIONS[name](near, normalised=True)
     assert least_eigenvalue(apart.midpoint, apart.radius).lower > 0
+
+
+def test_opposite_and_orthogonal_pixels_of_a_polynomial():
+    """Their covariances are balls around 0, which python-flint does not raise to powers."""
+    X = np.array([[[1.0, 1.0, 0.5]], [[1.0, -1.0, 0.25]], [[-1.0, -1.0, -0.5]]])
+    for activation in (hermite(3), polynomial([1, -2, 0, 0.5])):
+        found = conv_resnet(X, depth=3, patch=3, activation=activation, residual_scale=0.5, normalised=True)
+        assert found.radius.max() <= 1e-14 * np.abs(found.midpoint).max()
