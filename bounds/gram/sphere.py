@@ -85,7 +85,8 @@ def sphere_eigenspaces(d: int, degree: int) -> tuple[Eigenspace, ...]:
 def sphere_trace_beyond(d: int, degree: int) -> Enclosure:
     """Enclose the trace that an expansion up to a degree leaves out, sum of N(d, l) beta_l over l > ``degree``.
 
-    It does not use that all of them add up to 1/2, and so checks it. With k_j = N(d, j) s_j^2 / 4 for odd j,
+    It does not use that all of them add up to 1/2, and so checks it; as a number, 1/2 less the sum of those up to the
+    degree is sharper, and far sharper below degree d^2 / 2. With k_j = N(d, j) s_j^2 / 4 for odd j,
     N(d, l) beta_l = (l + d - 3) / (2 l + d - 4) k_{l-1} + (l + 1) / (2 l + d) k_{l+1} for even l >= 2, where the two
     shares of one k_j add up to 1. So, for even m, the trace beyond m is (m + d - 1) / (2 m + d) k_{m+1} and all later
     k_j. These are bounded through their ratios: k_{j+2} / k_j =
