@@ -6,9 +6,9 @@ residual falls at least as fast as the parabola e_0 - sigma s + beta s^2 / 2; it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sympy import Expr, Ge, Gt, Le, Lt, Symbol, log, sqrt
+from sympy import Eq, Expr, Ge, Gt, Le, Lt, Symbol, log, sqrt
 from sympy import Rational as Q
 from sympy.core.relational import Relational
 
@@ -20,6 +20,8 @@ from bounds.statements import Edition
 
 _e, _f, _D, _g, _s, _sigma = (Symbol(name, nonnegative=True) for name in ("e", "f", "D", "g", "s", "sigma"))
 """Residual before and after a step, its length, the gradient's norm, path before it, least singular value there."""
+
+_unit = Symbol("unit", positive=True)
 
 _squares = Symbol("s_squares", nonnegative=True)
 """Sum of the squared lengths of the steps."""
@@ -34,86 +36,129 @@ class Majorant:
         beta: Lipschitz constant of the Jacobian.
         known: what is known of the two, such as the definition of beta or a law of the start.
         conditions: names of the edition's conditions that make the discriminant positive.
+        residual: its norm at the start.
+        unit: a positive subexpression that the solvers take as one number, whatever its value.
     """
 
     sigma: Expr
     beta: Expr
     known: tuple[Relational, ...] = ()
     conditions: tuple[str, ...] = ("Jacobian",)
+    residual: Expr = e_0
+    unit: Expr | None = None
 
     def given(self, edition: Edition) -> tuple[Relational, ...]:
         """The conditions that the proof rests on."""
         relations = (c.relation for c in edition.assumes if c.name in self.conditions and c.relation is not None)
         return (*self.known, *relations)
 
+    @property
+    def discriminant(self) -> Expr:
+        """Of the parabola; what Weyl leaves of the least eigenvalue at its first root."""
+        return self.sigma**2 - 2 * self.beta * self.residual
+
     def at(self, length: Expr) -> Expr:
         """The bound on the residual after a path of some length."""
-        return e_0 - self.sigma * length + self.beta * length**2 / 2
+        return self.residual - self.sigma * length + self.beta * length**2 / 2
 
     def first_root(self, edition: Edition) -> Obligation:
         """No path is longer than promised: the parabola would be negative beyond."""
         bound = promised(edition, "path")
-        return Obligation(
-            "first root",
-            "Where the path has the promised length, the parabola above the residual is at most 0.",
-            given=self.given(edition),
-            claim=Le(self.at(bound), 0),
-            planted=Le(self.at(Q(9, 10) * bound), 0),
+        return self._brief(
+            Obligation(
+                "first root",
+                "Where the path has the promised length, the parabola above the residual is at most 0.",
+                given=(*self.given(edition), Eq(_s, bound)),
+                steps=(
+                    Step("discriminant", Ge(self.discriminant, 0)),
+                    Step("length", Ge(_s * (self.sigma + sqrt(self.discriminant)), 2 * self.residual)),
+                ),
+                claim=Le(self.at(_s), 0),
+                planted=Le(self.at(Q(9, 10) * _s), 0),
+            )
         )
 
     def least_eigenvalue(self, edition: Edition) -> Obligation:
         """What Weyl leaves of the least eigenvalue at the end of the promised path."""
         length, bound = promised(edition, "path"), promised(edition, "least eigenvalue")
-        return Obligation(
-            "least eigenvalue",
-            "On a path no longer than promised the least singular value is at least sigma - beta s >= 0; square it.",
-            given=(*self.given(edition), Le(_s, length), Ge(_sigma, self.sigma - self.beta * _s)),
-            steps=(Step("slope", Ge(self.sigma - self.beta * _s, sqrt(self.sigma**2 - 2 * self.beta * e_0))),),
-            claim=Ge(_sigma**2, bound),
-            planted=Ge(_sigma**2, Q(11, 10) * bound),
+        return self._brief(
+            Obligation(
+                "least eigenvalue",
+                "On a path no longer than promised the least singular value is at least sigma - beta s >= 0; square "
+                "it.",
+                given=(*self.given(edition), Le(_s, length), Ge(_sigma, self.sigma - self.beta * _s)),
+                steps=(
+                    Step("slope", Ge(self.sigma - self.beta * _s, sqrt(self.discriminant))),
+                    Step("singular value", Ge(_sigma, sqrt(self.discriminant))),
+                ),
+                claim=Ge(_sigma**2, bound),
+                planted=Ge(_sigma**2, Q(11, 10) * bound),
+            )
         )
 
     def flow(self, edition: Edition) -> Obligation:
         """The decay of the squared residual under the flow."""
         assert edition.rate is not None
         decay, bound = -log(edition.rate.factor), promised(edition, "least eigenvalue")
-        return Obligation(
-            "rate of the flow",
-            "The squared residual decays at twice the least eigenvalue.",
-            given=(*self.given(edition), Ge(_sigma**2, bound)),
-            claim=Ge(2 * _sigma**2, decay),
-            planted=Ge(2 * _sigma**2, Q(11, 10) * decay),
+        return self._brief(
+            Obligation(
+                "rate of the flow",
+                "The squared residual decays at twice the least eigenvalue.",
+                given=(*self.given(edition), Ge(_sigma**2, bound)),
+                claim=Ge(2 * _sigma**2, decay),
+                planted=Ge(2 * _sigma**2, Q(11, 10) * decay),
+            )
         )
 
     def step(self, edition: Edition) -> Obligation:
         """One step of descent stays under the parabola."""
-        return Obligation(
-            "one step",
-            "||r_+|| <= ||(1 - eta K) r|| + beta D^2 / 2, and the first is at most ||r|| - (sigma - beta s) D.",
-            given=(
-                *self.known,
-                Le(_f, _e - _D * (self.sigma - self.beta * _s) + self.beta * _D**2 / 2),
-                Le(_e, self.at(_s)),
-            ),
-            claim=Le(_f, self.at(_s + _D)),
-            planted=Le(_f, self.at(_s + _D) - _D / 10),
+        return self._brief(
+            Obligation(
+                "one step",
+                "||r_+|| <= ||(1 - eta K) r|| + beta D^2 / 2, and the first is at most ||r|| - (sigma - beta s) D.",
+                given=(
+                    *self.known,
+                    Le(_f, _e - _D * (self.sigma - self.beta * _s) + self.beta * _D**2 / 2),
+                    Le(_e, self.at(_s)),
+                ),
+                claim=Le(_f, self.at(_s + _D)),
+                planted=Le(_f, self.at(_s + _D) - _D / 10),
+            )
         )
 
     def descent(self, edition: Edition) -> Obligation:
         """The contraction of the residual in each step of descent."""
         assert edition.rate is not None
         factor, bound = edition.rate.factor, promised(edition, "least eigenvalue")
-        return Obligation(
-            "contraction",
-            "||r_+|| <= ||r|| - sigma D with sigma the least singular value at the end of the path, and D >= eta sigma "
-            "||r||.",
-            given=(Ge(_sigma**2, bound), Le(_f, _e - _sigma * _D), Ge(_D, eta * _sigma * _e), Gt(_e, 0)),
-            steps=(
-                Step("product", Le(_f, _e - eta * _sigma**2 * _e)),
-                Step("eigenvalue", Ge(eta * _sigma**2 * _e, eta * bound * _e)),
-            ),
-            claim=Le(_f, factor * _e),
-            planted=Le(_f, (1 - Q(11, 10) * (1 - factor)) * _e),
+        return self._brief(
+            Obligation(
+                "contraction",
+                "||r_+|| <= ||r|| - sigma D with sigma the least singular value at the end of the path, and D >= eta "
+                "sigma ||r||.",
+                given=(Ge(_sigma**2, bound), Le(_f, _e - _sigma * _D), Ge(_D, eta * _sigma * _e), Gt(_e, 0)),
+                steps=(
+                    Step("product", Le(_f, _e - eta * _sigma**2 * _e)),
+                    Step("eigenvalue", Ge(eta * _sigma**2 * _e, eta * bound * _e)),
+                ),
+                claim=Le(_f, factor * _e),
+                planted=Le(_f, (1 - Q(11, 10) * (1 - factor)) * _e),
+            )
+        )
+
+    def _brief(self, obligation: Obligation) -> Obligation:
+        """The obligation with the unit as one symbol."""
+        if self.unit is None:
+            return obligation
+
+        def short(relation: Relational) -> Relational:
+            return relation.subs(self.unit, _unit)
+
+        return replace(
+            obligation,
+            given=tuple(map(short, obligation.given)),
+            claim=short(obligation.claim),
+            planted=short(obligation.planted),
+            steps=tuple(Step(step.name, short(step.claim)) for step in obligation.steps),
         )
 
 
