@@ -1,18 +1,21 @@
 """A plan holds a grid against a store; a job trains what is neither stored nor claimed."""
 
+from unittest.mock import Mock
+
 import msgspec
 import numpy as np
 import pytest
+from distributed import KilledWorker
 
 from bounds.problem import Problem
 from bounds.settings import TwoLayer
 from empirical.datasets import load_data
 from empirical.foresight import MemoryForeseen
 from empirical.grids import Cell, Point
-from empirical.planning import plan, refuse_what_does_not_fit, specifications_of
+from empirical.planning import Job, plan, refuse_what_does_not_fit, specifications_of
 from empirical.results import table
 from empirical.store import Failure, Store
-from empirical.sweeps import StoreUnwritable, train_job
+from empirical.sweeps import ClusterLost, StoreUnwritable, _outcome, train_job
 from empirical.training import Run, train
 
 POINT = Point(data="sphere:n=8,d=3,seed=1", width=8, steps=5, step_size=0.2)
@@ -110,3 +113,20 @@ def test_failures_of_a_run_that_is_there_do_not_count(tmp_path):
     train_job(job, str(tmp_path))
     store.put_failure(Failure(key=job.keys[0], specification={}, reason="late"))
     assert (jobs(store)[0].reused, jobs(store)[0].failed) == (4, 0)
+
+
+def test_runs_over_which_workers_keep_dying_count_as_failed(tmp_path):
+    store = Store(tmp_path)
+    _, (job,) = jobs(store)
+    train_job(half(job), str(tmp_path))
+    dead = Mock(status="error", exception=lambda: KilledWorker("train_job", None, 3))
+    outcome = _outcome(dead, job, store)
+    assert (outcome.finished, outcome.failed) == (2, 2)
+    assert store.failure(job.keys[0]) is None
+    assert "worker died" in store.failure(job.keys[3]).reason
+    with pytest.raises(ClusterLost, match="the same command resumes"):
+        _outcome(Mock(status="cancelled"), job, store)
+
+
+def half(job):
+    return Job(job.point, job.seeds[:2], job.keys[:2])
