@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from reports.commands.choices import chosen_settings, given_numbers
-from reports.commands.console import digits, remark, show, table
+from reports.commands.console import digits, progress, remark, show, table
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, Real, Whole, positive
 
 if TYPE_CHECKING:
@@ -78,20 +78,21 @@ def bound(
     settings = chosen_settings(setting, statements)
     problem, data = options.load()
     remark(f"certifying the invariants of {problem.n} rows ...")
-    demands = (
-        demand(
-            problem,
-            s,
-            e,
-            width=width,
-            step_size=step_size,
-            initial_residual=initial_residual,
-            given={name: number for name, number in numbers.items() if name in e.names},
-            setting=settings[s.identifier],
+    with progress():
+        demands = tuple(
+            demand(
+                problem,
+                s,
+                e,
+                width=width,
+                step_size=step_size,
+                initial_residual=initial_residual,
+                given={name: number for name, number in numbers.items() if name in e.names},
+                setting=settings[s.identifier],
+            )
+            for s, e in editions
         )
-        for s, e in editions
-    )
-    record = bounds(problem, data, tuple(demands))
+        record = bounds(problem, data, demands)
     show(record, json, lambda console: _page(record, console, decided=width is not None or step_size is not None))
 
 

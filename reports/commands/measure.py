@@ -92,8 +92,9 @@ def measure(
     remark(f"certifying the invariants of {problem.n} rows ...")
     if problem.degeneracy is not None:
         raise ValueError(f"{theorem} promises nothing here: {problem.degeneracy}")
-    eta = given if given is not None else _step(step_size, problem, statement, chosen, width)
-    horizon = _horizon(problem, chosen.rate, eta)
+    with progress():
+        eta = given if given is not None else _step(step_size, problem, statement, chosen, width)
+        horizon = _horizon(problem, chosen.rate, eta)
     record = run(
         problem,
         statement,

@@ -116,6 +116,16 @@ def test_a_subcommand_s_help_loads_nothing_heavy():
         assert not {"torch", "sympy", "numpy", "flint", "scipy", "sklearn", "matplotlib"} & set(loaded)
 
 
+@pytest.mark.parametrize("command", [["bound"], ["measure", "--steps", "2", "--width", "16"]])
+def test_long_proofs_show_how_far_they_are(capsys, folder, monkeypatch, command):
+    monkeypatch.setattr("bounds.progress.QUIET_SECONDS", 0.0)
+    if command[0] == "measure":
+        pytest.importorskip("torch")
+    assert main([*command, "du2019-two-layer", "--data", "sphere:n=250,d=9"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert "Gram matrix ..." in lines and "factorising ..." in lines
+
+
 # Usage
 
 
