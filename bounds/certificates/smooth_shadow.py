@@ -47,10 +47,8 @@ ROOM = 1.0 + 2.0**-10
 LOST = 0.1
 """The error bound beyond which a run is given up."""
 
-ALLOWANCES = (4.0, 0.5)
-"""Growth exponents that bounds without spectra may cost: the first is fast, the second serves where it lost the run."""
-
-EXPLODED = "the run left all bounds: take a smaller step"
+LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 4.0, 2e6
+"""Growth exponent that bounds without spectra may cost: m d^3 / DEAR within the two, as spectra cost m d^3."""
 
 FIRST_WINDOW, LAST_WINDOW = 16, 256
 WINDOW_ENTRIES = 2**19
@@ -132,11 +130,12 @@ def follow(
     descent = SmoothDescent(X, targets, signs, activation, 1.0 if step_size is None else step_size)
     if step_size is None:
         descent = replace(descent, step_size=math.nextafter(1.0 / inflate(descent.spectrum(weights)[1] ** 2, 2), 0.0))
-    for allowance in ALLOWANCES:
-        found = _follow(descent, weights, most_steps, allowance)
-        if found.error <= LOST:
-            break
-    return found
+    m, d = weights.shape
+    allowance = min(max(m * d**3 / DEAR, LEAST_ALLOWANCE), MOST_ALLOWANCE)
+    found = _follow(descent, weights, most_steps, allowance)
+    if found.error <= LOST or allowance == LEAST_ALLOWANCE:
+        return found
+    return _follow(descent, weights, most_steps, LEAST_ALLOWANCE)
 
 
 def _follow(descent: SmoothDescent, weights: FloatArray, most_steps: int, allowance: float) -> Trajectory:
