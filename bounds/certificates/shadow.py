@@ -65,7 +65,7 @@ def certify_trajectory(
         raise ValueError(f"the step size is {step_size}: give a positive number")
     if most_steps < 0:
         raise ValueError(f"{most_steps} steps cannot be followed: give a number that is not negative")
-    activation = activation.lower()
+    activation, step_size = activation.lower(), None if step_size is None else float(step_size)
     if activation != "relu" and activation not in EVALUATED:
         raise ValueError(f"unknown activation {activation!r}: use relu, {', '.join(EVALUATED)}")
     start = _outputs(X, weights, signs, activation) if offset is None else [given, np.zeros(len(y))]

@@ -78,7 +78,7 @@ class Shadow:
     state: State = State(0.0, 0.0, 0.0)
 
     def advance(self, window: Window) -> list[State]:
-        """Follow a window, and return the states at all its weights but the last."""
+        """Follow a window, and return the states at all its weights but the last; a lost one stays as it is."""
         bounds = self.curvature.bound(window.curvature)
         states = []
         steps = zip(
@@ -93,6 +93,8 @@ class Shadow:
         for jacobian, residual, negative, positive, defect, length in steps:
             error, growth, path = self.state
             states.append(self.state)
+            if not error <= LOST:
+                continue
             factor = self._factor(jacobian, residual, negative, positive)
             following = (factor * error + defect) * UP
             self.state = State(following, growth + math.log(factor), (path + length + error + following) * UP)

@@ -33,7 +33,11 @@ def inner(u, v):
 
 
 def norm(rows):
-    return sum((inner(row, row) for row in rows), arb(0)).sqrt()
+    """The Euclidean norm, by its two ends: the square of a ball around 0 may reach below 0."""
+    ends = [
+        sum((end(abs(entry)) ** 2 for row in rows for entry in row), arb(0)).sqrt() for end in (arb.lower, arb.upper)
+    ]
+    return ends[0].union(ends[1])
 
 
 def apart(rows, others):
