@@ -17,10 +17,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bounds.linalg.batches import spectral_ends
+from bounds.linalg.intervals import blocks
 from bounds.linalg.rounding import UNIT, FloatArray, gamma, inflate
 
 SHARE = 0.1
 """Of the growth exponent, what interpolation may add before a window is halved."""
+
+
+TOGETHER = 2**21
+"""Entries of the matrices whose spectra are proved together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,6 @@ class Curvature:
     _last: _Knot | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._outer = (self.X[:, :, None] * self.X[:, None, :]).reshape(len(self.X), -1)
         self._square = inflate(self.spectral**2, 2)
         self._squares = inflate(np.einsum("id,id->i", self.X, self.X), self.X.shape[1])
 
@@ -116,10 +120,14 @@ class Curvature:
         self.spectra += 1
         n, d = self.X.shape
         vectors = q.reshape(-1, n)
-        matrices = (vectors @ self._outer).reshape(-1, d, d)
-        lower, upper = spectral_ends((matrices + matrices.transpose(0, 2, 1)) / 2)
+        ends = [self._ends(vectors[part]) for part in blocks(len(vectors), max(1, TOGETHER // d**2))]
+        lower, upper = (np.concatenate(side) for side in zip(*ends, strict=True))
         error = inflate(gamma(n + 4) * (np.abs(vectors) @ self._squares), n + 4)
         return _Knot(q.copy(), np.maximum(error - lower, 0.0), np.maximum(error + upper, 0.0))
+
+    def _ends(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        matrices = (self.X.T * vectors[:, None, :]) @ self.X
+        return spectral_ends((matrices + matrices.transpose(0, 2, 1)) / 2)
 
 
 def _weights(q: FloatArray, pair: FloatArray) -> FloatArray:

@@ -63,3 +63,13 @@ def test_a_flip_of_sign_between_the_ends_is_seen():
     q = np.array([[1.0, 1.0], [1.0, 1.0], [-1.0, -1.0], [1.0, 1.0], [1.0, 1.0]])
     growth = Curvature(X, spectral_norm(X).upper, 1.0, 0.0).bound(q)
     assert growth.negative[2] >= 1.0
+
+
+def test_many_neurons_are_taken_in_parts(monkeypatch):
+    X = np.random.default_rng(0).standard_normal((6, 3))
+    q = path(3, 5, 7, 6, 0.1)
+    whole = Curvature(X, spectral_norm(X).upper, 1.0, 0.0).bound(q)
+    monkeypatch.setattr("bounds.certificates.curvature.TOGETHER", 20)
+    parts = Curvature(X, spectral_norm(X).upper, 1.0, 0.0).bound(q)
+    assert np.allclose(whole.negative, parts.negative, rtol=1e-9)
+    assert np.allclose(whole.positive, parts.positive, rtol=1e-9)

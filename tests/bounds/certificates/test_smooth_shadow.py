@@ -260,6 +260,14 @@ def test_more_equations_than_parameters_and_saturated_labels_are_refused():
     assert certify_trajectory(X, beyond, weights, signs, offset=np.zeros(4), most_steps=2000).verdict.undecided
 
 
+def test_zero_inputs_and_single_neurons_are_no_special_case():
+    weights, signs = np.array([[0.5, -0.25]]), np.array([1.0])
+    zero = certify_trajectory(np.zeros((2, 2)), np.array([0.1, 0.2]), weights, signs, most_steps=20)
+    assert zero.verdict.undecided
+    single = certify_trajectory(np.array([[0.6, 0.8]]), np.array([0.1]), weights, signs, most_steps=50)
+    assert single.verdict.holds
+
+
 def test_a_lost_error_says_so_and_a_retry_looks_closer(monkeypatch):
     X, y, weights, signs = reachable()
     assert certify_trajectory(X, y, weights, signs).verdict.holds
