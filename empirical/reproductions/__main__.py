@@ -42,7 +42,10 @@ REPRODUCTIONS: dict[str, tuple[str, list[Callable[[], list[Row]]]]] = {
             liu2021_energy.descent_drift,
         ],
     ),
-    "allenzhu2019": ("Allen-Zhu et al.: the lemmas in training", [allenzhu2019_laws.laws]),
+    "allenzhu2019": (
+        "Allen-Zhu et al.: the lemmas in training",
+        [allenzhu2019_laws.laws, allenzhu2019_laws.perturbations],
+    ),
 }
 
 

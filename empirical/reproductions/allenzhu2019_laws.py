@@ -6,14 +6,19 @@ lemmas (from memory) allow at worst is an upper bound: a steeper measured expone
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
+import torch
 
-from empirical.dynamics import GradientDescent
+from empirical.dynamics import GradientDescent, trajectory
 from empirical.experiments import run_network
 from empirical.losses import Loss
+from empirical.measurements import View, jacobian_change, semi_smoothness
 from empirical.networks.allenzhu2019 import FullyConnected
 from empirical.reproductions.rows import Row, exponent
 from empirical.tangent_kernels import gram_matrix
@@ -70,6 +75,44 @@ def laws(
     return rows
 
 
+def perturbations(
+    radii: Sequence[float] = (1e-3, 1e-2, 1e-1), *, width: int = 1024, depth: int = 3, size: int = 10, seed: int = 0
+) -> list[Row]:
+    """At the start, W' of spectral norm omega against the gradient: semi-smoothness, and the change of the Jacobian.
+
+    Args:
+        radii: omega.
+        width: m.
+        depth: L.
+        size: n, d and d_out.
+        seed: of the weights.
+    """
+    X, Y = (torch.from_numpy(a) for a in _data(size))
+    start = FullyConnected(width=width, depth=depth, outputs=size).draw(size, seed)
+    view = View(start, start, X, Y, Loss())
+    value, *gradients = view.value_and_gradient
+    largest = max(float(torch.linalg.matrix_norm(g, 2)) for g in gradients)
+    remainders = semi_smoothness(view, tuple(radii))["remainder"]
+    assert isinstance(remainders, list)
+    rows = []
+    for omega, remainder in zip(radii, remainders, strict=True):
+        moved = copy.deepcopy(start)
+        with torch.no_grad():
+            for layer, g in zip(moved.hidden, gradients, strict=True):
+                layer.get_parameter("weight").sub_(g, alpha=omega / largest)
+        quadratic = size * depth**2 * width / size * omega**2
+        cross = omega ** (4 / 3) * depth**2 * math.sqrt(float(value) * width * math.log(width))
+        change = jacobian_change(View(moved, start, X, Y, Loss(), initial=view))["relative"]
+        assert isinstance(change, float)
+        at = f"L = {depth}, m = {width}, omega = {omega:g}"
+        rows.append(Row("semi-smoothness, remainder / (n L^2 m omega^2 / d)", at, remainder / quadratic, "at most c"))
+        bound = "at most 1 if c = 1 (Theorem 4)"
+        rows.append(Row("semi-smoothness, remainder / bound", at, remainder / (cross + quadratic), bound))
+        promised = f"at most c {math.sqrt(math.log(width)) * depth**3:.0f} (Theorem 5)"
+        rows.append(Row("relative Jacobian change / omega^(1/3)", at, change / omega ** (1 / 3), promised))
+    return rows
+
+
 def _data(size: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((size, size - 1))
@@ -85,16 +128,20 @@ def _separation(X: np.ndarray) -> float:
 
 def _train(family: FullyConnected, X: np.ndarray, Y: np.ndarray, seed: int, horizon: int) -> _Run:
     largest = float(np.linalg.norm(gram_matrix(family.draw(X.shape[1], seed), X), 2))
-    loss, whole = Loss(), GradientDescent(step_size=1 / largest, steps=horizon)
-    bare = run_network(family, X, Y, loss=loss, method=whole, seed=seed)
-    below = [k for k, value in enumerate(bare.losses) if value <= 1e-3 * bare.losses[0]]
-    steps = below[0] if below else horizon
+    loss = Loss()
+    method = GradientDescent(step_size=1 / largest, steps=horizon)
+    losses: list[float] = []
+    for state in trajectory(family.draw(X.shape[1], seed), torch.from_numpy(X), torch.from_numpy(Y), loss, method):
+        losses.append(state.loss)
+        if state.loss <= 1e-3 * losses[0]:
+            break
+    steps = len(losses) - 1
     run = run_network(
         family,
         X,
         Y,
         loss=loss,
-        method=GradientDescent(step_size=1 / largest, steps=steps),
+        method=msgspec.structs.replace(method, steps=steps),
         seed=seed,
         observe={
             "forward norms": [0],

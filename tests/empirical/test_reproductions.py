@@ -135,6 +135,15 @@ def test_the_lemmas_in_training():
     assert all(5 < row.measured < 400 for row in rows if row.quantity.startswith("steps"))
 
 
+def test_perturbations_against_the_gradient():
+    rows = by_quantity(allenzhu2019_laws.perturbations([1e-2, 1e-1], width=128, depth=2, size=5))
+    for omega in ("0.01", "0.1"):
+        at = f"L = 2, m = 128, omega = {omega}"
+        assert 0 < rows[f"semi-smoothness, remainder / bound, {at}"].measured < 1
+        assert 0.01 < rows[f"semi-smoothness, remainder / (n L^2 m omega^2 / d), {at}"].measured < 1
+        assert 0.1 < rows[f"relative Jacobian change / omega^(1/3), {at}"].measured < 10
+
+
 def test_the_command_prints_and_writes_its_rows(monkeypatch, capsys, tmp_path):
     rows = [Row("slope", "m = 3", -0.51, "-1/2", 0.02), Row("loss", "step 4", 1.5, "2")]
     monkeypatch.setattr(__main__, "REPRODUCTIONS", {"one": ("First", [lambda: rows]), "two": ("Second", [lambda: []])})
