@@ -51,13 +51,13 @@ def draw(case):
 
 
 def product_flops(case):
-    """Multiplications and additions of the layerwise products: forward, backward, and 5/8 of the Gram matrices."""
+    """Multiplications and additions of the layerwise products: forward, backward, and 3/4 of the Gram matrices."""
     n, d, m, depth = CASES[case]
     if case == "convolutional":
         return None
     hidden = (depth - 1) * m * m
     grams = d + m + (depth - 1) * 2 * m + m + 1
-    return 2 * n * (d * m + hidden + m) + 2 * n * (hidden + m) + 5 * n * n * grams // 4
+    return 2 * n * (d * m + hidden + m) + 2 * n * (hidden + m) + 3 * n * n * grams // 2
 
 
 def torch_module(case, weights):

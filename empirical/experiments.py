@@ -138,6 +138,8 @@ def run_network(
     for name, times in observed.items():
         if name not in OBSERVABLES:
             raise ValueError(f"unknown observable {name!r}: choose from {', '.join(OBSERVABLES)}")
+        if not isinstance(method, GradientFlow) and any(t != int(t) for t in times):
+            raise ValueError(f"{name!r} is observed after whole steps of a descent, not at {times}")
         if times and not 0 <= times[0] <= times[-1] <= end:
             raise ValueError(f"{name!r} can be observed from 0 to {end:g}, not at {times[0]:g} to {times[-1]:g}")
     spec = NetworkSpecification(
@@ -167,6 +169,12 @@ def _run(
     network = spec.family.draw(spec.shape[1], spec.seed).to(spec.device)
     start = copy.deepcopy(network)
     initial = View(start, start, X, y, spec.loss, limit_gram)
+    try:
+        size = initial.outputs.numel()
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(f"inputs {spec.shape} do not fit {spec.family}: {str(error).splitlines()[0]}") from error
+    if limit_gram is not None and limit_gram.shape != (size, size):
+        raise ValueError(f"the limit Gram matrix must be ({size}, {size}), not {limit_gram.shape}")
     stops = sorted({0.0, end, *(t for times in spec.observed.values() for t in times)})
     batch_seed = ~spec.seed & (2**63 - 1)  # not the seed of the weights
     run = NetworkRun(spec=spec, at=[], losses=[], path_lengths=[], measurements=[], verdict="finished")

@@ -158,7 +158,11 @@ class _Factor:
 
 def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
     with torch.enable_grad(), _recorded(network) as calls:
-        outputs = network(X)
+        try:
+            outputs = network(X)
+        except (RuntimeError, IndexError) as error:
+            message = str(error).splitlines()[0]
+            raise ValueError(f"inputs {tuple(X.shape)} do not fit {type(network).__name__}: {message}") from error
     if outputs.ndim > 2 or len(outputs) != len(X):
         raise ValueError(f"the network's outputs must be ({len(X)},) or ({len(X)}, k), not {tuple(outputs.shape)}")
     outputs = outputs.reshape(len(X), -1)
@@ -303,8 +307,8 @@ def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
 
 
 def _strip(rows: int, symmetric: bool) -> int:
-    """Rows of a product taken at a time: of a symmetric one a quarter, so that 3/8 of it need not be computed."""
-    return max(32, -(-rows // 4)) if symmetric else rows
+    """Rows of a product taken at a time: of a symmetric one half, so that a quarter of it need not be computed."""
+    return max(32, -(-rows // 2)) if symmetric else rows
 
 
 def _jacobian(factor: _Factor, rows: slice) -> Tensor:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Draws, linear, patches, relu
+from empirical.networks.layers import Draws, Specification, linear, patches, relu
 
 
-class FullyConnected(msgspec.Struct, frozen=True, kw_only=True, tag="allenzhu2019-fc"):
+class FullyConnected(Specification, frozen=True, kw_only=True, tag="allenzhu2019-fc"):
     """h_0 = relu(A x), h_l = relu(W_l h_(l-1)) for l = 1..L, output B h_L (section 2).
 
     A and W_l start as N(0, 2/m), B as N(0, 1/d_out).
@@ -34,7 +33,7 @@ class FullyConnected(msgspec.Struct, frozen=True, kw_only=True, tag="allenzhu201
         return _draw(Draws(seed), dimension, self.width, self.depth, self.outputs)
 
 
-class ResNet(msgspec.Struct, frozen=True, kw_only=True, tag="allenzhu2019-resnet"):
+class ResNet(Specification, frozen=True, kw_only=True, tag="allenzhu2019-resnet"):
     """h_l = relu(h_(l-1) + tau W_l h_(l-1)) for l < L, else as the fully-connected network (Theorem 8).
 
     Args:
@@ -55,7 +54,7 @@ class ResNet(msgspec.Struct, frozen=True, kw_only=True, tag="allenzhu2019-resnet
         return _draw(Draws(seed), dimension, self.width, self.depth, self.outputs, tau=tau)
 
 
-class ConvNet(msgspec.Struct, frozen=True, kw_only=True, tag="allenzhu2019-cnn"):
+class ConvNet(Specification, frozen=True, kw_only=True, tag="allenzhu2019-cnn"):
     """[h_l]_p = relu(W_l [h_(l-1)]_(Q_p)), output B vec(h_L) (Theorem 7); inputs (n, channels, pixels).
 
     A and W_l start as N(0, 2/(q m)), B (d_out, pixels m) as N(0, 1/d_out). Q_p are the q pixels around p on a circle,

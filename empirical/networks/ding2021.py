@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Draws
+from empirical.networks.layers import Draws, Specification
 
 
-class ResNet(msgspec.Struct, frozen=True, kw_only=True, tag="ding2021-resnet"):
+class ResNet(Specification, frozen=True, kw_only=True, tag="ding2021-resnet"):
     """The network at a start theta_(l,m) = theta_m(l / L), with a ~ U[-1, 1], V and b of independent N(0, 1).
 
     Args:

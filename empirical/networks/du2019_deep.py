@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Activation, Draws, activation, linear, normaliser, patches
+from empirical.networks.layers import Activation, Draws, Specification, activation, linear, normaliser, patches
 
 
-class FullyConnected(msgspec.Struct, frozen=True, kw_only=True, tag="du2019-deep-fc"):
+class FullyConnected(Specification, frozen=True, kw_only=True, tag="du2019-deep-fc"):
     """x^(h) = sqrt(c / m) s(W^(h) x^(h-1)) for h = 1..H from x^(0) = x, f = a . x^(H) (section 3).
 
     Args:
@@ -50,7 +49,7 @@ class FullyConnectedNetwork(nn.Module):
         return self.output(h)[:, 0]
 
 
-class ResNet(msgspec.Struct, frozen=True, kw_only=True, tag="du2019-deep-resnet"):
+class ResNet(Specification, frozen=True, kw_only=True, tag="du2019-deep-resnet"):
     """x^(h) = x^(h-1) + (c_res / (H sqrt m)) s(W^(h) x^(h-1)) for h = 2..H, f = a . x^(H) (section 3).
 
     The first layer is x^(1) = sqrt(c / m) s(W^(1) x).
@@ -72,7 +71,7 @@ class ResNet(msgspec.Struct, frozen=True, kw_only=True, tag="du2019-deep-resnet"
         return _draw_residual(self, Draws(seed), dimension, self.width, None)
 
 
-class ConvResNet(msgspec.Struct, frozen=True, kw_only=True, tag="du2019-deep-conv"):
+class ConvResNet(Specification, frozen=True, kw_only=True, tag="du2019-deep-conv"):
     """The residual network on patches: x^(h) = x^(h-1) + (c_res / (H sqrt m)) s(W^(h) phi_h(x^(h-1))), f = <a, x^(H)>.
 
     Inputs are (n, channels, pixels); phi_h takes the patch of ``patch`` adjacent pixels around each pixel, stride 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -70,6 +71,21 @@ def normaliser(name: str) -> float:
     if not isinstance(known, proved.Activation):
         raise ValueError(f"E[s(z)^2] of {name!r} is not known here: choose relu, tanh, softplus, erf, sin, cos or gelu")
     return float(known.normaliser.mid())
+
+
+class Specification(msgspec.Struct, frozen=True, kw_only=True):
+    """What the families share: every size is at least 1.
+
+    Raises:
+        ValueError: one is not.
+    """
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            sizes = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(size, int) and size < 1 for size in sizes) or sizes == ():
+                raise ValueError(f"{type(self).__name__} needs {name} of at least 1, not {value}")
 
 
 def linear(weight: Tensor, *, trained: bool = True) -> nn.Linear:

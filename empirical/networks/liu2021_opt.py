@@ -11,11 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Draws, linear, relu
+from empirical.networks.layers import Draws, Specification, linear, relu
 
 Orthogonaliser = Literal["gram-schmidt", "householder", "lowdin", "cayley", "descent", "regularised"]
 
@@ -124,7 +123,7 @@ def mean_energy(n: int, d: int, power: float) -> float:
     return n * (n - 1) * 2 ** (d - 2 - power) * math.exp(log_gamma) / math.sqrt(math.pi)
 
 
-class OrthogonalNetwork(msgspec.Struct, frozen=True, kw_only=True, tag="liu2021-opt"):
+class OrthogonalNetwork(Specification, frozen=True, kw_only=True, tag="liu2021-opt"):
     """ReLU layers h -> relu(h R V) with fixed columns v_i of N(0, 2 / d) entries, and a linear head trained freely.
 
     Args:

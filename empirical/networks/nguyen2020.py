@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Activation, Draws, linear, smoothed_leaky_relu
+from empirical.networks.layers import Activation, Draws, Specification, linear, smoothed_leaky_relu
 
 
-class Pyramid(msgspec.Struct, frozen=True, kw_only=True, tag="nguyen2020-pyramid"):
+class Pyramid(Specification, frozen=True, kw_only=True, tag="nguyen2020-pyramid"):
     """Widths n_1 >= number of inputs and n_2 >= ... >= n_L; the loss is (1/2) |F_L - Y|^2.
 
     Args:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Activation, Draws, activation, linear
+from empirical.networks.layers import Activation, Draws, Specification, activation, linear
 
 _SCALES = {"ntk": 0.5, "standard": 0.0, "mean-field": 1.0}
 
 
-class TwoLayer(msgspec.Struct, frozen=True, kw_only=True, tag="two-layer"):
+class TwoLayer(Specification, frozen=True, kw_only=True, tag="two-layer"):
     """f(x) = m^-p sum_r a_r s(w_r . x), with w_r ~ N(0, deviation^2 I).
 
     Args:

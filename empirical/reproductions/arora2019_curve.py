@@ -27,7 +27,7 @@ def predicted_norms(H: np.ndarray, residual: np.ndarray, step_size: float, steps
 
 
 def curve_deviations(
-    widths: Sequence[int] = (512, 2048, 8192, 32768),
+    widths: Sequence[int] = (512, 2048, 8192),
     *,
     points: int = 50,
     dimension: int = 20,

@@ -1,8 +1,8 @@
 """Su and Yang (NeurIPS 2019): how fast each harmonic degree of the target is learned, whatever the number of inputs.
 
 A two-layer ReLU network, first layer trained, on the uniform sphere S^(d-1): the operator with kernel
-t (pi - arccos t) / (2 pi) has the spherical harmonics of degree l as eigenspaces. Its eigenvalues (Funk-Hecke,
-re-derived) predict the residual (1 - eta beta_l)^k of a target of degree l with the loss (1/2n) sum (f - y)^2.
+t (pi - arccos t) / (2 pi) has the spherical harmonics of degree l as eigenspaces. Its eigenvalues beta_l predict the
+residual (1 - eta beta_l)^k of a target of degree l with the loss (1/2n) sum (f - y)^2.
 Odd degrees from 3 on have eigenvalue 0: such a target is not learned beyond what finite n leaks.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from bounds.gram import sphere_eigenspaces
 from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
@@ -26,28 +27,6 @@ TARGETS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
     "x_1 x_2 x_3": (3, lambda X: X[:, 0] * X[:, 1] * X[:, 2]),
 }
 """Harmonic polynomials by name, with their degree."""
-
-
-def eigenvalue(d: int, degree: int) -> float:
-    """beta_l on S^(d-1): 1/(4d) for l = 1, 0 for odd l >= 3, else from the Funk-Hecke numbers s_l of sign(t).
-
-    s_1 = Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)), s_(l+2) = -l/(l+d) s_l; beta_0 = s_1^2/4 and for even l >= 2
-    beta_l = (1/4)(l/(2l+d-2) s_(l-1)^2 + (l+d-2)/(2l+d-2) s_(l+1)^2).
-    """
-    if degree % 2:
-        return 1 / (4 * d) if degree == 1 else 0.0
-    s = {1: math.exp(math.lgamma(d / 2) - math.lgamma((d + 1) / 2)) / math.sqrt(math.pi)}
-    for k in range(1, degree + 1, 2):
-        s[k + 2] = -k / (k + d) * s[k]
-    if degree == 0:
-        return s[1] ** 2 / 4
-    total = 2 * degree + d - 2
-    return (degree * s[degree - 1] ** 2 + (degree + d - 2) * s[degree + 1] ** 2) / (4 * total)
-
-
-def multiplicity(d: int, degree: int) -> int:
-    """The number of independent harmonics of a degree on S^(d-1)."""
-    return 1 if degree == 0 else (2 * degree + d - 2) * math.comb(degree + d - 3, degree - 1) // degree
 
 
 def residuals_by_degree(
@@ -71,7 +50,7 @@ def residuals_by_degree(
     """
     rows = []
     for name, (degree, target) in TARGETS.items():
-        beta = eigenvalue(dimension, degree)
+        beta = sphere_eigenspaces(dimension, degree)[degree].eigenvalue.lower
         for n in points:
             X = np.random.default_rng([seed, n]).standard_normal((n, dimension))
             X /= np.linalg.norm(X, axis=1, keepdims=True)

@@ -226,6 +226,9 @@ def test_what_cannot_go_on_says_so():
         ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"tangent kernel": [0]}}, r"\(Network\) is not"),
         ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"flips": [0]}}, "no layers named hidden"),
         ({"y": Y[:3]}, "one label for each"),
+        ({"observe": {"travel": [2.5]}}, "whole steps"),
+        ({"limit_gram": np.eye(3)}, r"must be \(8, 8\), not \(3, 3\)"),
+        ({"family": du2019_deep.ConvResNet(width=4, depth=2, pixels=5)}, r"inputs \(8, 5\) do not fit ConvResNet"),
     ],
 )
 def test_bad_arguments_are_refused(change, message):

@@ -355,6 +355,20 @@ def test_a_draw_is_a_function_of_the_seed_and_leaves_the_global_state_alone(fami
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize(
+    ("family", "sizes", "message"),
+    [
+        (du2019_deep.FullyConnected, {"width": 0, "depth": 2}, "FullyConnected needs width of at least 1, not 0"),
+        (ding2021.ResNet, {"depth": -1, "branches": 2}, "ResNet needs depth"),
+        (nguyen2020.Pyramid, {"widths": (4, 0)}, "Pyramid needs widths"),
+        (liu2021_opt.OrthogonalNetwork, {"widths": ()}, "OrthogonalNetwork needs widths"),
+    ],
+)
+def test_sizes_are_at_least_one(family, sizes, message):
+    with pytest.raises(ValueError, match=message):
+        family(**sizes)
+
+
 def test_activation_names():
     assert layers.normaliser("tanh") == pytest.approx(TANH_C, rel=1e-14)
     with pytest.raises(ValueError, match="unknown activation 'mish': choose from relu"):

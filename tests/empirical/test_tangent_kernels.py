@@ -227,6 +227,7 @@ class Overwriting(nn.Module):
         (Overwriting(), "changed in place"),
         (nn.Sequential(nn.Linear(7, 4).requires_grad_(False)).double(), "none is trained"),
         (nn.Sequential(nn.Linear(7, 4), nn.Unflatten(1, (2, 2))).double(), "outputs must be"),
+        (nn.Sequential(nn.Linear(6, 4)).double(), r"inputs \(5, 7\) do not fit Sequential: mat1"),
     ],
 )
 def test_what_is_not_covered_is_refused_by_name(network, message):
