@@ -47,7 +47,7 @@ ROOM = 1.0 + 2.0**-10
 LOST = 0.1
 """The error bound beyond which a run is given up."""
 
-LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 4.0, 2e6
+LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 14.0, 5e5
 """Growth exponent that bounds without spectra may cost: m d^3 / DEAR within the two, as spectra cost m d^3."""
 
 FIRST_WINDOW, LAST_WINDOW = 16, 256
