@@ -105,10 +105,13 @@ INITIAL_GRAM = Condition("initial least eigenvalue", Ge(initial_least_eigenvalue
 KEPT = (Promise("least eigenvalue of the initial matrix", Ge(initial_least_eigenvalue, 3 * lambda_0 / 4)),)
 
 
-def initial_outputs(features: Expr) -> Event:
-    """The residual at the start, where every last feature vector has at most the given norm."""
-    bound = y_norm + features * sqrt(n) * (1 + sqrt(2 * log(1 / delta_u)))
-    return Event(delta_u, "the initial outputs are at most their mean norm and a Gaussian deviation", e_0, bound)
+INITIAL_OUTPUTS = Event(
+    delta_u,
+    "the initial outputs are at most their mean norm and a Gaussian deviation",
+    e_0,
+    y_norm + feature_norm * sqrt(n) * (1 + sqrt(2 * log(1 / delta_u))),
+)
+"""Spent after the event of the features, whose bound it uses."""
 
 
 def geometric(ratio: Expr, terms: Expr) -> Expr:

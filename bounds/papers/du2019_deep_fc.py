@@ -30,6 +30,7 @@ from bounds.papers._du2019_deep import (
     FOURTH,
     GAUSSIAN_NORMS,
     INITIAL_GRAM,
+    INITIAL_OUTPUTS,
     KEPT,
     MEAN,
     OUTPUTS,
@@ -42,7 +43,6 @@ from bounds.papers._du2019_deep import (
     feature_drift,
     geometric,
     initial_feature,
-    initial_outputs,
     output_step,
     residual_now,
     second_order,
@@ -585,7 +585,7 @@ descent = Statement(
             rate=RATE,
             where=(V, GROWTH, *NORMS, ENTRY, *JACOBIAN),
             radius=radius,
-            events=(WEIGHTS, OUTPUTS, FOURTH, FEATURES, initial_outputs(sqrt(Q(3, 2)))),
+            events=(WEIGHTS, OUTPUTS, FOURTH, FEATURES, INITIAL_OUTPUTS),
             reason="The paper's route with every constant kept, and the second order of a step bounded by the "
             "Lipschitz constant of the Jacobian's rows, which allows steps of order 1/n. The least eigenvalue of the "
             "initial matrix has to be measured: no usable constant of Theorem E.1 is known for H >= 2.",

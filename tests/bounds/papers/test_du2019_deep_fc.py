@@ -56,6 +56,10 @@ COMMON = {
     ("*", "*", "event delta_w"): ("c_w <=", lambda v: 2.5),
     ("*", "*", "event delta_a"): ("a_2 <=", lambda v: 1.5),
     ("*", "*", "event delta_q"): ("a_4 <=", lambda v: mp.mpf(4) ** 0.25),
+    ("*", "*", "event delta_u"): (
+        "e_0 <=",
+        lambda v: v.Y + v.c_x * mp.sqrt(v.n) * (1 + mp.sqrt(2 * mp.log(1 / v.delta_u))),
+    ),
     ("*", "*", "where v"): ("v =", lambda v: mp.sqrt(v.c_sigma) * v.L),
     ("*", "*", "where A"): ("A =", lambda v: v.a_2 + v.R),
     ("*", "*", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 4),
@@ -195,10 +199,6 @@ RETYPED = {
     ("Theorem 5.1", "corrected", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / (v.n**2 * v.open_2_O_H)),
     ("Theorem 5.1", "explicit", "if initial features"): ("m >=", _features),
     ("Theorem 5.1", "explicit", "event delta_x"): ("c_x <=", lambda v: mp.sqrt(1.5)),
-    ("Theorem 5.1", "explicit", "event delta_u"): (
-        "e_0 <=",
-        lambda v: v.Y + mp.sqrt(1.5 * v.n) * (1 + mp.sqrt(2 * mp.log(1 / v.delta_u))),
-    ),
     ("Theorem 5.1", "explicit", "radius"): (
         "R =",
         lambda v: min(v.c_w, v.a_2, 1 / (v.v * v.g), v.lambda_0 / (4 * v.n * v.K)),
