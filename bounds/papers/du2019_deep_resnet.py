@@ -27,7 +27,7 @@ from sympy import Eq, Ge, Gt, Le, Lt, Max, Min, Symbol, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import TANH
-from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare, evaluate, large_constant, small_constant
+from bounds.arithmetic import PRECISION, Enclosure, Values, Verdict, compare, evaluate, large_constant, small_constant
 from bounds.papers import _du2019_deep as shared
 from bounds.papers._du2019_deep import (
     FOURTH,
@@ -352,7 +352,7 @@ def _output_layer_counterexample() -> Verdict:
     """
     with flint.ctx.workprec(PRECISION):
         step = Enclosure(TANH.normaliser.sqrt() * arb(1).tanh())
-    numbers = {n: 1, H: 10, c_res: Enclosure(arb(1) / 10), c_x: Enclosure(arb(5) / 4), a_2: 1, c_w: 3, L: 1}
+    numbers: Values = {n: 1, H: 10, c_res: Enclosure(arb(1) / 10), c_x: Enclosure(arb(5) / 4), a_2: 1, c_w: 3, L: 1}
     printed = evaluate(step_printed, {**numbers, eta: 1, residual_now: 1})
     return compare(step, "<=", printed)
 

@@ -24,7 +24,7 @@ from tests.bounds.papers.mutations import counterexamples, survivors
 from tests.bounds.papers.retyped import clauses, differences, points, value
 
 PAPERS = {module.__name__.rpartition(".")[2]: module for module in modules()}
-SAMPLE = 60
+SAMPLE = 40
 """Mutants of a paper that are tried here; ``python -m tests.bounds.papers.mutations NAME`` tries all."""
 
 
