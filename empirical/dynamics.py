@@ -14,6 +14,7 @@ from scipy.integrate import DOP853
 from torch import Tensor, nn
 
 from empirical.losses import Loss
+from empirical.networks import liu2021_opt
 
 
 class GradientDescent(msgspec.Struct, frozen=True, kw_only=True, tag="gradient-descent"):
@@ -65,7 +66,24 @@ class GradientFlow(msgspec.Struct, frozen=True, kw_only=True, tag="gradient-flow
     most_steps: int = 100_000
 
 
-Method = GradientDescent | StochasticDescent | GradientFlow
+class OrthogonalDescent(msgspec.Struct, frozen=True, kw_only=True, tag="orthogonal-descent"):
+    """Gradient descent on a network of Liu et al. (CVPR 2021), in each way of keeping its rotations orthogonal.
+
+    Rotations of the way ``descent`` move by :func:`~empirical.networks.liu2021_opt.orthogonal_step`, whose momentum is
+    0.9; those of the way ``regularised`` descend on F plus the penalty; everything else descends on F.
+
+    Args:
+        step_size: eta.
+        steps: their number.
+        rotation_rate: the largest step of a rotation that moves by itself.
+    """
+
+    step_size: float
+    steps: int
+    rotation_rate: float = 0.02
+
+
+Method = GradientDescent | StochasticDescent | OrthogonalDescent | GradientFlow
 
 
 @dataclass
@@ -113,6 +131,10 @@ def trajectory(
         return _flow(network, trained, X, y, loss, method, stops)
     if not (math.isfinite(method.step_size) and method.step_size > 0 and method.steps >= 0):
         raise ValueError(f"descent needs a positive step size and steps >= 0, not {method.step_size}, {method.steps}")
+    if isinstance(method, OrthogonalDescent):
+        if not isinstance(network, liu2021_opt.OrthogonalModule):
+            raise ValueError(f"orthogonal descent is for orthogonal networks, not for {type(network).__name__}")
+        return _orthogonal_descent(network, trained, X, y, loss, method)
     return _descent(network, trained, X, y, loss, method, seed)
 
 
@@ -155,6 +177,39 @@ def _descent(
                 parameter.sub_(g, alpha=method.step_size * scale)
                 length += float(g.square().sum())
         path += method.step_size * scale * math.sqrt(length)
+
+
+def _orthogonal_descent(
+    network: liu2021_opt.OrthogonalModule,
+    trained: list[nn.Parameter],
+    X: Tensor,
+    y: Tensor,
+    loss: Loss,
+    method: OrthogonalDescent,
+) -> Iterator[State]:
+    momenta = {R: torch.zeros_like(R) for R in network.matrices("descent")}
+    penalised = network.matrices("regularised")
+    path = 0.0
+    for step in range(method.steps + 1):
+        value, *gradients = gradient(network, trained, X, y, loss)
+        yield State(step, float(value), path)
+        if step == method.steps or not math.isfinite(value):
+            return
+        penalties = [torch.autograd.grad(liu2021_opt.orthogonality_penalty(R), R)[0] for R in penalised]
+        squares = 0.0
+        with torch.no_grad():
+            for R, penalty in zip(penalised, penalties, strict=True):
+                gradients[next(k for k, p in enumerate(trained) if p is R)] += penalty
+            for parameter, g in zip(trained, gradients, strict=True):
+                if parameter in momenta:
+                    after, momenta[parameter] = liu2021_opt.orthogonal_step(
+                        parameter, g, momenta[parameter], method.rotation_rate
+                    )
+                else:
+                    after = parameter - method.step_size * g
+                squares += float((after - parameter).square().sum())
+                parameter.copy_(after)
+        path += math.sqrt(squares)
 
 
 def _batches(n: int, method: StochasticDescent, seed: int) -> Iterator[Tensor]:

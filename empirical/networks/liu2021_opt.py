@@ -157,12 +157,12 @@ class OrthogonalLayer(nn.Module):
         super().__init__()
         self.register_buffer("V", V)
         self.raw = nn.Parameter(raw)
-        self.orthogonalise = ORTHOGONALISERS[orthogonaliser]
+        self.orthogonaliser: Orthogonaliser = orthogonaliser
 
     @property
     def rotation(self) -> Tensor:
         """R."""
-        return self.orthogonalise(self.raw)
+        return ORTHOGONALISERS[self.orthogonaliser](self.raw)
 
     def forward(self, h: Tensor) -> Tensor:
         """The pre-activations (n, width)."""
@@ -176,6 +176,11 @@ class OrthogonalModule(nn.Module):
         super().__init__()
         self.hidden = nn.ModuleList(layers)
         self.output = linear(head)
+
+    def matrices(self, orthogonaliser: Orthogonaliser) -> list[nn.Parameter]:
+        """The raw matrices of the layers that are kept orthogonal in this way."""
+        layers = [layer for layer in self.hidden if isinstance(layer, OrthogonalLayer)]
+        return [layer.raw for layer in layers if layer.orthogonaliser == orthogonaliser]
 
     def forward(self, X: Tensor) -> Tensor:
         """The outputs, (n,) or (n, k)."""

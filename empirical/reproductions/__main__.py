@@ -40,6 +40,7 @@ REPRODUCTIONS: dict[str, tuple[str, list[Callable[[], list[Row]]]]] = {
             liu2021_energy.gap_exponent,
             liu2021_energy.orthogonality,
             liu2021_energy.descent_drift,
+            liu2021_energy.energy_in_training,
         ],
     ),
     "allenzhu2019": (

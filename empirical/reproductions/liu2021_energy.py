@@ -15,8 +15,19 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from empirical.dynamics import GradientDescent, OrthogonalDescent, trajectory
+from empirical.losses import Loss
 from empirical.networks.layers import Draws
-from empirical.networks.liu2021_opt import ORTHOGONALISERS, energy, mean_energy, orthogonal_step
+from empirical.networks.liu2021_opt import (
+    ORTHOGONALISERS,
+    OrthogonalLayer,
+    OrthogonalModule,
+    OrthogonalNetwork,
+    energy,
+    mean_energy,
+    orthogonal_step,
+)
+from empirical.networks.shallow import TwoLayer
 from empirical.reproductions.rows import Row, exponent
 
 
@@ -96,6 +107,53 @@ def descent_drift(steps: Sequence[int] = (100, 500, 2000), *, d: int = 64, rate:
         if step in steps:
             rows.append(Row("|R^T R - I|", f"descent, d = {d}, step {step}", _defect(R), "0"))
     return rows
+
+
+def energy_in_training(steps: int = 200, *, width: int = 32, d: int = 10, s: float = 1.0, seed: int = 0) -> list[Row]:
+    """The relative change of E_s in training, in each of the six ways and with neurons trained freely.
+
+    A rotation keeps E_s. With |R^T R - I| = e it changes by a factor of at most ((1 + e) / (1 - e))^(s/2) (re-derived).
+
+    Args:
+        steps: of descent.
+        width: neurons of the one hidden layer.
+        d: their dimension, and that of the inputs.
+        s: power.
+        seed: of the weights.
+    """
+    rng = np.random.default_rng(0)
+    X, y = torch.from_numpy(rng.standard_normal((30, d))), torch.from_numpy(rng.standard_normal(30))
+    X /= X.norm(dim=1, keepdim=True)
+    loss, rows = Loss(reduction="mean"), []
+    free = TwoLayer(width=width, form="standard", trained="both").draw(d, seed)
+    before = energy(free.hidden.weight, s)
+    first, *_, last = trajectory(free, X, y, loss, GradientDescent(step_size=0.5, steps=steps))
+    change = abs(energy(free.hidden.weight, s) / before - 1)
+    rows.append(Row(f"change of E_{s:g}", f"free, F from {first.loss:.2g} to {last.loss:.2g}", change, "no statement"))
+    for way in ORTHOGONALISERS:
+        network = OrthogonalNetwork(widths=(width,), orthogonaliser=way).draw(d, seed)
+        before = energy(_neurons(network), s)
+        method = OrthogonalDescent(step_size=0.5, steps=steps)
+        first, *_, last = trajectory(network, X, y, loss, method)
+        change = abs(energy(_neurons(network), s) / before - 1)
+        defect = _defect(_layer(network).rotation.detach())
+        promised = "0" if way not in ("descent", "regularised") else "no bound, |R^T R - I| >= 1"
+        if way in ("descent", "regularised") and defect < 1:
+            promised = f"at most {((1 + defect) / (1 - defect)) ** (s / 2) - 1:.2g}"
+        at = f"{way}, F from {first.loss:.2g} to {last.loss:.2g}"
+        rows.append(Row(f"change of E_{s:g}", at, change, promised))
+    return rows
+
+
+def _layer(network: OrthogonalModule) -> OrthogonalLayer:
+    layer = network.hidden[0]
+    assert isinstance(layer, OrthogonalLayer)
+    return layer
+
+
+def _neurons(network: OrthogonalModule) -> torch.Tensor:
+    layer = _layer(network)
+    return (layer.rotation @ layer.V).detach().T
 
 
 def _defect(R: torch.Tensor) -> float:

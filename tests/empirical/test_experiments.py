@@ -9,7 +9,7 @@ import torch
 from scipy.linalg import expm
 
 from empirical import train
-from empirical.dynamics import GradientDescent, GradientFlow, StochasticDescent, trajectory
+from empirical.dynamics import GradientDescent, GradientFlow, OrthogonalDescent, StochasticDescent, trajectory
 from empirical.experiments import NetworkRun, run_network
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES
@@ -190,6 +190,40 @@ def test_observing_never_changes_a_run(case, method):
             assert np.isfinite(value).all()
 
 
+@pytest.mark.parametrize("way", liu2021_opt.ORTHOGONALISERS)
+def test_orthogonal_descent(way):
+    """Every way lowers the loss; raw matrices descend as usual, rotations by their own rule, penalties pull back."""
+    family = liu2021_opt.OrthogonalNetwork(widths=(7, 4), orthogonaliser=way)
+    method = OrthogonalDescent(step_size=0.05, steps=20, rotation_rate=0.05)
+    observe = {"travel": [0, 10, 20], "energy": [0, 20], "curvature": [10]}
+    run = run_network(family, X, Y, loss=SQUARES, method=method, observe=observe)
+    assert run.losses == run_network(family, X, Y, loss=SQUARES, method=method).losses
+    assert run.losses[-1] < run.losses[0] and run.series("travel", "distance")[20.0] > 0.01
+    first, last = run.series("energy", "energy").values()
+    slack = {"descent": 1e-4, "regularised": 0.3}.get(way, 1e-12)
+    np.testing.assert_allclose(last, first, rtol=slack)
+    plain = run_network(family, X, Y, loss=SQUARES, method=GradientDescent(step_size=0.05, steps=20))
+    if way in ("descent", "regularised"):
+        assert plain.losses[-1] != run.losses[-1]
+    else:
+        np.testing.assert_allclose(plain.losses, run.losses, rtol=1e-12)
+
+
+def test_the_penalty_pulls_a_free_matrix_back():
+    network = liu2021_opt.OrthogonalNetwork(widths=(4,), orthogonaliser="regularised").draw(5, seed=0)
+    with torch.no_grad():
+        network.hidden[0].raw.mul_(1.5)
+        network.output.weight.zero_()
+    inputs, labels = torch.as_tensor(X), torch.zeros(8, dtype=torch.float64)  # F and its gradient are 0
+    before = float(liu2021_opt.orthogonality_penalty(network.hidden[0].raw.detach()))
+    for state in trajectory(network, inputs, labels, SQUARES, OrthogonalDescent(step_size=0.1, steps=1)):
+        assert state.loss == 0
+    # along -grad of 0.1 |R R^T - I|_F at R = 1.5 I: each diagonal entry falls by 0.1 * 0.1 * 2 * 1.5 / sqrt(5)
+    expected = 1.5 - 0.01 * 3 / math.sqrt(5)
+    torch.testing.assert_close(network.hidden[0].raw.detach(), expected * torch.eye(5, dtype=torch.float64))
+    assert float(liu2021_opt.orthogonality_penalty(network.hidden[0].raw.detach())) < before
+
+
 def test_runs_are_stored_and_found(tmp_path):
     store = Store(tmp_path)
     first = run_network(CASES["Ding"][0], X, Y, loss=SQUARES, method=DESCENT, store=store)
@@ -226,6 +260,7 @@ def test_what_cannot_go_on_says_so():
         ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"tangent kernel": [0]}}, r"\(Network\) is not"),
         ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"flips": [0]}}, "no layers named hidden"),
         ({"y": Y[:3]}, "one label for each"),
+        ({"method": OrthogonalDescent(step_size=0.1, steps=1)}, "for orthogonal networks, not for TwoLayerModule"),
         ({"observe": {"travel": [2.5]}}, "whole steps"),
         ({"limit_gram": np.eye(3)}, r"must be \(8, 8\), not \(3, 3\)"),
         ({"family": du2019_deep.ConvResNet(width=4, depth=2, pixels=5)}, r"inputs \(8, 5\) do not fit ConvResNet"),

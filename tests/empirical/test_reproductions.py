@@ -104,6 +104,10 @@ def test_laws_of_the_energy():
     rows = liu2021_energy.gap_exponent(sizes=[8, 16, 32], restarts=2)
     assert rows[-1].measured == pytest.approx(-0.5, abs=0.12)
     assert all(0 < row.measured < 1e-3 for row in liu2021_energy.orthogonality([16]))
+    free, *exact, descent, regularised = liu2021_energy.energy_in_training(40)
+    assert free.measured > 1e-3 and all(row.measured < 1e-12 for row in exact) and len(exact) == 4
+    for row in (descent, regularised):
+        assert 0 < row.measured < float(row.promised.removeprefix("at most "))
     drift = liu2021_energy.descent_drift([10, 40], d=16)
     assert 1e-5 < drift[0].measured < drift[1].measured
 
