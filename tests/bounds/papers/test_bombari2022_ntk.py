@@ -22,6 +22,8 @@ RETYPED = {
 def test_hidden_constants_never_decide() -> None:
     problem = Problem(np.eye(4), np.ones(4))
     for identifier in ("bombari2022-ntk", "bombari2022-memorisation", "bombari2022-descent"):
-        evaluation = theorem(identifier).check(problem, edition="printed", given={"P_w": 10**6, "d_last": 10**3, "gamma": 0.5})
+        evaluation = theorem(identifier).check(
+            problem, edition="printed", given={"P_w": 10**6, "d_last": 10**3, "gamma": 0.5}
+        )
         assert evaluation.verdict.undecided
         assert evaluation.conditions[0][1].right.contains(4) and "logarithms" in evaluation.conditions[0][1].reason
