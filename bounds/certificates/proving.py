@@ -36,6 +36,9 @@ class Certificate:
         step_size: of gradient descent on 1/2 sum (F - y)^2, exactly this number; None for gradient flow.
         point: what was proved at the weights, relaxed a little, and the radius of the ball.
         convergence: what follows from it.
+        offset: taken from the outputs (n,), where descent was followed from its start.
+        steps: for so many steps; ``point`` and ``convergence`` are then about the weights after them.
+        whole_path: an upper bound of the length of the path from the start.
     """
 
     stack: Stack
@@ -45,6 +48,14 @@ class Certificate:
     step_size: float | None
     point: Point
     convergence: Convergence
+    offset: Floats | None = None
+    steps: int = 0
+    whole_path: float = 0.0
+
+    @property
+    def path(self) -> float:
+        """An upper bound of the length of the whole path."""
+        return self.convergence.path.upper if self.offset is None else self.whole_path
 
     @property
     def verdict(self) -> Verdict:
@@ -54,7 +65,7 @@ class Certificate:
     def __str__(self) -> str:
         return (
             f"certified: {dynamics(self.step_size)} from these weights reaches exactly zero loss along a path no "
-            f"longer than {self.convergence.path.upper:.6g}; {_rate(self.step_size, self.convergence)}"
+            f"longer than {self.path:.6g}; {_rate(self.step_size, self.convergence, self.steps)}"
         )
 
 
@@ -101,11 +112,11 @@ def certify(
     positive = compare(least, ">", 0)
     if not positive.holds:
         return Refusal(_missing(positive, "least eigenvalue of J J^T > 0"), _singular(setting, X))
-    norm = _root(largest)
+    norm = root(largest)
     if not continuous and step_size is None:
         step_size = round_down_step(norm)
     rho = norm_of(*residual(setting, weights, now, X, y))
-    return _search(setting, weights, X, y, now, _root(least), norm, rho, None if continuous else step_size)
+    return _search(setting, weights, X, y, now, root(least), norm, rho, None if continuous else step_size)
 
 
 def round_down_step(norm: Enclosure) -> float:
@@ -188,7 +199,7 @@ def _missing(verdict: Verdict, what: str) -> Verdict:
     return Verdict(Outcome.UNDECIDED, verdict.left, verdict.relation, verdict.right, f"{what} not proved")
 
 
-def _root(squared: Enclosure) -> Enclosure:
+def root(squared: Enclosure) -> Enclosure:
     """The root of a nonnegative number."""
     with flint.ctx.workprec(PRECISION):
         upper = Enclosure(Enclosure.of(squared.upper).ball.sqrt()).upper
@@ -201,7 +212,8 @@ def dynamics(step_size: float | None) -> str:
     return "gradient flow" if step_size is None else f"gradient descent with step {step_size!r}"
 
 
-def _rate(step_size: float | None, proof: Convergence) -> str:
+def _rate(step_size: float | None, proof: Convergence, steps: int) -> str:
     if step_size is None:
         return f"the residual decays like exp(-{proof.decay.lower:.6g} t)"
-    return f"each step shrinks the residual by a factor of at most 1 - {step_size * proof.decay.lower:.6g}"
+    when = f"from step {steps} on each step" if steps else "each step"
+    return f"{when} shrinks the residual by a factor of at most 1 - {step_size * proof.decay.lower:.6g}"

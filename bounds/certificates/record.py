@@ -39,6 +39,8 @@ def write(certificate: Certificate, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {"X": certificate.X, "y": certificate.y, **certificate.weights}
+    if certificate.offset is not None:
+        arrays["offset"] = certificate.offset
     write_arrays(folder / ARRAYS, arrays)
     body = _body(certificate, arrays)
     _replace(folder / RECORD, (json.dumps(body, indent=1, sort_keys=True) + "\n").encode())
@@ -96,16 +98,19 @@ def write_arrays(path: Path, arrays: Mapping[str, Floats], metadata: Mapping[str
 
 def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, Any]:
     step, proof, point = certificate.step_size, certificate.convergence, certificate.point
-    path, decay = proof.path.upper, proof.decay.lower
+    path, decay, steps = certificate.path, proof.decay.lower, certificate.steps
+    followed = certificate.offset is not None
     rate = f"decays like exp(-{decay!r} t)"
     if step is not None:
-        rate = f"shrinks by 1 - {step!r} * {decay!r} or more in every step"
+        when = f"in every step from step {steps} on" if followed else "in every step"
+        rate = f"shrinks by 1 - {step!r} * {decay!r} or more {when}"
     body = {
         "format": "zeroloss certificate",
         "version": VERSION,
-        "argument": "newton-kantorovich",
+        "argument": "trajectory" if followed else "newton-kantorovich",
         "statement": {
-            "text": f"from the stored weights, on the stored data, {dynamics(step)} on 1/2 sum_i (F(x_i) - y_i)^2 in "
+            "text": f"from the stored weights, on the stored data, {dynamics(step)} on "
+            f"1/2 sum_i (F(x_i) - y_i)^2{' less the stored offset' if followed else ''} in "
             "real arithmetic converges to exactly zero loss; the path is no longer than "
             f"{path!r}, and the residual {rate}",
             "network": certificate.stack.plain(),
@@ -118,7 +123,7 @@ def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, A
             "path": path.hex(),
             "decay": decay.hex(),
         },
-        "witnesses": {"radius": float(point.radius).hex()},
+        "witnesses": {"radius": float(point.radius).hex(), **({"steps": steps} if followed else {})},
         "enclosures": {
             "least_singular_value": _ends(point.least_singular_value),
             "jacobian_norm": _ends(point.jacobian_norm),

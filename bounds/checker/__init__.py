@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import flint
 
+from bounds.checker import newton_kantorovich, trajectory
 from bounds.checker.files import Floats, Invalid, array_hash, body_hash, hex_float, read_arrays, read_json, table
 from bounds.checker.network import MOST_INPUTS, PRECISION, Network
-from bounds.checker.newton_kantorovich import Conclusion, check
+from bounds.checker.newton_kantorovich import Conclusion
 
 VERSION = 1
 
@@ -77,12 +78,16 @@ def _verified(path: Path) -> str:
     if stated["dynamics"] != ("flow" if step is None else "descent") or step == 0:
         raise Invalid("the dynamics are neither descent with a step nor flow without one")
     claim = Conclusion(hex_float(stated["path"], "the path"), hex_float(stated["decay"], "the decay"))
-    text = _text(step, claim)
+    text = _text(step, claim, record)
     if stated["text"] != text:
         raise Invalid("the statement in words is not the one that is proved")
-    if record["argument"] != "newton-kantorovich":
-        raise Invalid("the argument is unknown")
-    check(Network.read(stated["network"], weights), X, y, step, record, claim)
+    if record["argument"] == "newton-kantorovich":
+        newton_kantorovich.check(Network.read(stated["network"], weights), X, y, step, record, claim)
+    else:
+        offset = weights.pop("offset", None)
+        if offset is None or offset.shape != y.shape:
+            raise Invalid("there is no offset for each label")
+        trajectory.check(lambda: Network.read(stated["network"], weights), X, y, offset, step, record, claim)
     return text
 
 
@@ -103,15 +108,24 @@ def _data(path: Path, stated: Any) -> tuple[Floats, Floats, dict[str, Floats]]:
     return arrays["X"], arrays["y"], weights
 
 
-def _text(step: float | None, claim: Conclusion) -> str:
-    """The statement in words."""
+def _text(step: float | None, claim: Conclusion, record: dict[str, Any]) -> str:
+    """The statement in words.
+
+    Raises:
+        Invalid: the argument is unknown, or says not how many steps it follows.
+    """
+    if record["argument"] not in ("newton-kantorovich", "trajectory"):
+        raise Invalid("the argument is unknown")
+    less, when = "", "in every step"
+    if record["argument"] == "trajectory":
+        less, when = " less the stored offset", f"in every step from step {trajectory.steps_of(record['witnesses'])} on"
     how = "gradient flow" if step is None else f"gradient descent with step {step!r}"
     rate = (
         f"decays like exp(-{claim.decay!r} t)"
         if step is None
-        else f"shrinks by 1 - {step!r} * {claim.decay!r} or more in every step"
+        else f"shrinks by 1 - {step!r} * {claim.decay!r} or more {when}"
     )
     return (
-        f"from the stored weights, on the stored data, {how} on 1/2 sum_i (F(x_i) - y_i)^2 in real arithmetic "
+        f"from the stored weights, on the stored data, {how} on 1/2 sum_i (F(x_i) - y_i)^2{less} in real arithmetic "
         f"converges to exactly zero loss; the path is no longer than {claim.path!r}, and the residual {rate}"
     )

@@ -67,6 +67,15 @@ def spectral_norm_bound(W: Floats) -> arb:
     return ((arb(rows).sqrt() + arb(image_error)) / (1 - arb(defect)).sqrt()).upper() * arb(2) ** exponent
 
 
+def ball_norm_bound(W: Floats | arb_mat) -> arb:
+    """The same for a matrix of balls: of their midpoints, plus the Frobenius norm of what is left."""
+    if not isinstance(W, arb_mat):
+        return spectral_norm_bound(W)
+    middle = [float(v.mid()) for v in W.entries()]
+    left = sum((abs(v - arb(u)).upper() ** 2 for v, u in zip(W.entries(), middle, strict=True)), arb(0)).sqrt()
+    return spectral_norm_bound(np.array(middle).reshape(W.nrows(), W.ncols())) + left
+
+
 def _sums(a: Floats) -> float:
     """The largest absolute sum of a row or a column: at least the spectral norm."""
     size = np.abs(a)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from flint import arb, arb_mat, fmpq
 
 from bounds.checker.files import Floats, Invalid, table
@@ -83,14 +84,14 @@ class Layer:
     """One layer as stated: z = s W h + b, then sigma(z), or h + t sigma(z) where ``skip`` is not None.
 
     Args:
-        weight, bias: stored numbers; None for no bias.
+        weight, bias: stored numbers, or balls for them; None for no bias.
         scale, skip: balls of s and t.
         scale_squared: s^2.
         trained: whether it is.
     """
 
-    weight: Floats
-    bias: Floats | None
+    weight: Floats | arb_mat
+    bias: Floats | arb_mat | None
     scale: arb
     skip: arb | None
     scale_squared: fmpq
@@ -123,7 +124,7 @@ class Network:
         start = None
         if top["centred"]:
             start = [_layer(index, entry, arrays, "start.", used) for index, entry in enumerate(top["layers"])]
-        sizes = [layer.weight.shape for layer in layers]
+        sizes = [(entry["outputs"], entry["inputs"]) for entry in top["layers"]]
         if any(below[0] != above[1] for below, above in zip(sizes, sizes[1:], strict=False)):
             raise Invalid("the layers of the network do not fit each other")
         if sizes[-1][0] != 1 or layers[-1].skip is not None or not any(layer.trained for layer in layers):
@@ -190,9 +191,11 @@ class Signals:
     outputs: list[arb]
 
 
-def matrix(a: Floats) -> arb_mat:
-    """A stored matrix, exactly."""
-    rows, columns = a.shape
+def matrix(a: Floats | arb_mat) -> arb_mat:
+    """A stored matrix, or a row, exactly."""
+    if isinstance(a, arb_mat):
+        return a
+    rows, columns = a.shape if a.ndim == 2 else (1, len(a))
     return arb_mat(rows, columns, [arb(v) for v in a.ravel().tolist()])
 
 
@@ -202,7 +205,8 @@ def forward(activation: Activation, layers: list[Layer], X: Floats) -> tuple[lis
     for layer in layers:
         step = below[-1] * matrix(layer.weight).transpose() * layer.scale
         if layer.bias is not None:
-            step = step + arb_mat(len(X), len(layer.bias), [arb(v) for v in layer.bias.tolist()] * len(X))
+            shift = matrix(layer.bias)
+            step = step + arb_mat(len(X), shift.ncols(), shift.entries() * len(X))
         z.append(step)
         if layer is not layers[-1]:
             after = _entrywise(activation.value, step)
@@ -233,16 +237,15 @@ def evaluate(network: Network, X: Floats) -> Signals:
     return Signals(below, z, arrows[::-1], slopes[::-1], z[-1].entries())
 
 
-def residual(network: Network, found: Signals, X: Floats, y: Floats) -> arb:
-    """The norm of F - y, where a centred network is its outputs minus those at the start."""
-    values = [f - arb(v) for f, v in zip(found.outputs, y.tolist(), strict=True)]
+def residual(network: Network, found: Signals, X: Floats, y: Floats, offset: Floats | None = None) -> list[arb]:
+    """F - y, where a centred network is its outputs minus those at the start, and an offset is subtracted."""
     if network.start is not None:
-        moved = any(
-            (a.weight != b.weight).any() or _differ(a, b) for a, b in zip(network.layers, network.start, strict=True)
-        )
-        before = forward(network.activation, network.start, X)[1][-1].entries() if moved else found.outputs
-        values = [f - g for f, g in zip(values, before, strict=True)] if moved else [-arb(v) for v in y.tolist()]
-    return norm(values)
+        if all(_same(a, b) for a, b in zip(network.layers, network.start, strict=True)):
+            return [-arb(v) for v in y.tolist()]
+        taken = forward(network.activation, network.start, X)[1][-1].entries()
+    else:
+        taken = [arb(v) for v in (y * 0 if offset is None else offset).tolist()]
+    return [f - g - arb(v) for f, g, v in zip(found.outputs, taken, y.tolist(), strict=True)]
 
 
 def gram(network: Network, found: Signals) -> arb_mat:
@@ -260,7 +263,7 @@ def gram(network: Network, found: Signals) -> arb_mat:
 
 def norm(values: list[arb]) -> arb:
     """The Euclidean norm."""
-    return sum((v * v for v in values), arb(0)).sqrt()
+    return sum((v * v for v in values), arb(0)).nonnegative_part().sqrt()  # squares of balls around 0 reach below it
 
 
 def product(a: arb_mat, b: arb_mat) -> arb_mat:
@@ -272,5 +275,7 @@ def _entrywise(f: Callable[[arb], arb], a: arb_mat) -> arb_mat:
     return arb_mat(a.nrows(), a.ncols(), [f(v) for v in a.entries()])
 
 
-def _differ(a: Layer, b: Layer) -> bool:
-    return a.bias is not None and b.bias is not None and bool((a.bias != b.bias).any())
+def _same(a: Layer, b: Layer) -> bool:
+    """Whether two layers have the same stored numbers."""
+    pairs = ((a.weight, b.weight), (a.bias, b.bias))
+    return all(u is v or (isinstance(u, np.ndarray) and np.array_equal(u, v)) for u, v in pairs)  # type: ignore[arg-type]

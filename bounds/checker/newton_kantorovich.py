@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from bounds.checker.definite import Sign, least_sign, spectral_norm_bound
+from bounds.checker.definite import Sign, ball_norm_bound, least_sign, spectral_norm_bound
 from bounds.checker.files import Floats, Invalid, hex_float, table
 from bounds.checker.network import Layer, Network, Signals, evaluate, gram, matrix, norm, residual
 
@@ -50,21 +50,42 @@ def check(
         Invalid: an inequality is not proved; the message says which.
     """
     radius = hex_float(table(stated["witnesses"], "radius", "the witnesses")["radius"], "the radius")
-    ends = {
-        name: _ends(value, name) for name, value in table(stated["enclosures"], ENCLOSURES, "the enclosures").items()
-    }
     found = evaluate(network, X)
+    path, decay = conclude(network, X, found, residual(network, found, X, y), step, stated["enclosures"], radius)
+    if not (path <= claim.path and arb(claim.path) <= path * (1 + CLOSE)):
+        raise Invalid("the stated length of the path does not follow")
+    check_decay(decay, claim)
+
+
+def check_decay(decay: arb, claim: Conclusion) -> None:
+    """Hold the stated decay against what follows.
+
+    Raises:
+        Invalid: it does not follow.
+    """
+    if not (decay >= claim.decay and arb(claim.decay) >= decay * (1 - CLOSE)):
+        raise Invalid("the stated decay does not follow")
+
+
+def conclude(
+    network: Network, X: Floats, found: Signals, r: list[arb], step: float | None, stated: Any, radius: float
+) -> tuple[arb, arb]:
+    """Prove the stated enclosures at the network's weights, and what follows for the path and the decay from there.
+
+    Raises:
+        Invalid: an inequality is not proved; the message says which.
+    """
+    ends = {name: _ends(value, name) for name, value in table(stated, ENCLOSURES, "the enclosures").items()}
     _spectrum(network, found, ends["least_singular_value"], ends["jacobian_norm"])
-    rho = residual(network, found, X, y)
-    low, high = ends["residual"]
+    rho, (low, high) = norm(r), ends["residual"]
     if not (rho >= low and rho <= high):
         raise Invalid("the residual is not where the certificate says")
-    lipschitz, margin = _smoothness(network, found, X, arb(radius), continuous=step is None)
+    lipschitz, margin = smoothness(network, found, X, arb(radius), continuous=step is None)
     if margin is not None and not margin > 0:
         raise Invalid("a ReLU may reach its kink inside the ball")
     if not lipschitz <= ends["lipschitz"][1] or ends["lipschitz"][0] != 0:
         raise Invalid("the Lipschitz constant of the Jacobian is not proved")
-    _conclude(ends, radius, step, claim)
+    return _path_and_decay(ends, radius, step)
 
 
 def _ends(value: Any, name: str) -> tuple[float, float]:
@@ -88,7 +109,7 @@ def _spectrum(network: Network, found: Signals, least: tuple[float, float], larg
             raise Invalid(f"{what} is not proved")
 
 
-def _conclude(ends: dict[str, tuple[float, float]], radius: float, step: float | None, claim: Conclusion) -> None:
+def _path_and_decay(ends: dict[str, tuple[float, float]], radius: float, step: float | None) -> tuple[arb, arb]:
     """The theorem, from the stated ends alone."""
     sigma, J, rho, L = (
         arb(ends["least_singular_value"][0]),
@@ -110,24 +131,21 @@ def _conclude(ends: dict[str, tuple[float, float]], radius: float, step: float |
     decay = strength**2 * (1 - h)
     if not (path < radius and radius < WIDEST * path + arb(2) ** -300):
         raise Invalid("the ball does not fit the path")
-    if not (path <= claim.path and arb(claim.path) <= path * (1 + CLOSE)):
-        raise Invalid("the stated length of the path does not follow")
-    if not (decay >= claim.decay and arb(claim.decay) >= decay * (1 - CLOSE)):
-        raise Invalid("the stated decay does not follow")
+    return path, decay
 
 
-def _smoothness(network: Network, found: Signals, X: Floats, R: arb, *, continuous: bool) -> tuple[arb, arb | None]:
+def smoothness(network: Network, found: Signals, X: Floats, R: arb, *, continuous: bool) -> tuple[arb, arb | None]:
     """A Lipschitz constant of the Jacobian on the ball, and for the ReLU the least distance from a kink."""
     layers, bend = network.layers, network.activation.bend
     first, last = layers[0], layers[-1]
     if len(layers) == 2 and first.skip is None and first.trained:
         if not last.trained and bend is not None:
             sizes = [(_square(row) * first.scale**2 + (first.bias is not None)).sqrt() for row in X.tolist()]
-            arrow = _largest([abs(v) for v in matrix(last.weight).entries()]) * last.scale
-            return bend * arrow * _largest(sizes) * _data_norm(first, X), None
-        if last.trained and continuous and not last.weight.any():
-            return last.scale * network.activation.lipschitz * _data_norm(first, X), None
-    norms = [spectral_norm_bound(layer.weight) for layer in layers]
+            arrow = largest([abs(v) for v in matrix(last.weight).entries()]) * last.scale
+            return bend * arrow * largest(sizes) * data_norm(first, X), None
+        if last.trained and continuous and all(v == 0 for v in matrix(last.weight).entries()):
+            return last.scale * network.activation.lipschitz * data_norm(first, X), None
+    norms = [ball_norm_bound(layer.weight) for layer in layers]
     total, margin = arb(0), None if bend is not None else arb("inf")
     for i in range(len(X)):
         rows = [
@@ -141,7 +159,7 @@ def _smoothness(network: Network, found: Signals, X: Floats, R: arb, *, continuo
     return total.sqrt(), margin
 
 
-def _data_norm(first: Layer, X: Floats) -> arb:
+def data_norm(first: Layer, X: Floats) -> arb:
     """The norm of the rows (s x, 1), or of s x where there is no bias; (s X, 1) = s (X, c) + (0, 1 - s c)."""
     if first.bias is None:
         return spectral_norm_bound(X) * first.scale
@@ -177,7 +195,7 @@ def _one_input(network: Network, norms: list[arb], rows: list[list[list[arb]]], 
     for index in reversed(range(depth)):
         layer, alpha = layers[index], alphas[index]
         if index < depth - 1:
-            arrow, shift = _largest([abs(v) for v in arrows[index]]), past if layer.skip is None else layer.skip * past
+            arrow, shift = largest([abs(v) for v in arrows[index]]), past if layer.skip is None else layer.skip * past
             curved = arb(0) if bend is None else bend
             for j in range(depth):
                 for k in range(depth):
@@ -204,10 +222,11 @@ def _perron(Q: list[list[arb]]) -> arb:
     x = np.abs(np.linalg.eigh(middle)[1][:, -1]) + 2.0**-30
     image = [sum((q * v for q, v in zip(row, x.tolist(), strict=True)), arb(0)) for row in Q]
     quotients = [v / arb(u) for v, u in zip(image, x.tolist(), strict=True)]
-    return _largest(quotients).min(norm([q for row in Q for q in row]))
+    return largest(quotients).min(norm([q for row in Q for q in row]))
 
 
-def _largest(values: list[arb]) -> arb:
+def largest(values: list[arb]) -> arb:
+    """The largest of some numbers."""
     largest = values[0]
     for value in values[1:]:
         largest = largest.max(value)
@@ -215,7 +234,7 @@ def _largest(values: list[arb]) -> arb:
 
 
 def _least(values: list[arb]) -> arb:
-    return -_largest([-abs(value) for value in values])
+    return -largest([-abs(value) for value in values])
 
 
 def _square(row: list[float]) -> arb:

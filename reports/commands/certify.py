@@ -29,7 +29,8 @@ OWN = {"certificate.json", "certificate.safetensors"}
 app = App(
     name="certify",
     help_epilogue="""Examples:
-  zeroloss certify --data sphere:n=20,d=20 --width 16 --polish
+  zeroloss certify --data sphere:n=50,d=50 --width 16
+  zeroloss certify --data sphere:n=20,d=20 --width 8 --polish
   zeroloss certify --data orthonormal:n=4 --width 16384
   zeroloss certify --n 20 --width 4096 --activation relu --trained both --flow
   zeroloss certify --weights mine.safetensors --data mine.csv --polish --json""",
@@ -47,6 +48,7 @@ def certify(
     setting: Path | None = None,
     polish: Flag = False,
     step_size: Real | None = None,
+    steps: Whole = 25_000,
     flow: Flag = False,
     out: Path = Path("zeroloss-certificate"),
     json: Flag = False,
@@ -55,8 +57,10 @@ def certify(
 
     The proof is about exact arithmetic, the stored weights, the stored data and one step size, and is written as a
     certificate that `zeroloss verify` checks without this program. By default the network has two layers and tanh, its
-    hidden layer is trained from a zero output on unit rows, and the step is 1/||J||^2, rounded down. Exits with 0 if
-    it is proved; with 3 if not, and then says which inequality is missing, by how much, and what would mend it.
+    hidden layer is trained from a zero output on unit rows, and the step is 1/||J||^2, rounded down. Where the start
+    itself does not prove it, descent is followed with a proved error until a later point does; the proof is then about
+    the start all the same, where the output is zero up to rounding. Exits with 0 if it is proved; with 3 if not, and
+    then says which inequality is missing, by how much, and what would mend it.
 
     Args:
         options: which data; --seed also draws the weights
@@ -67,16 +71,17 @@ def certify(
         setting: JSON that says what network the weights are, where their file does not
         polish: first move the weights by Gauss-Newton steps to near zero loss; the certificate is about the new ones
         step_size: of gradient descent, taken exactly
+        steps: how long to follow descent from its start, at most, where the start itself proves nothing
         flow: gradient flow instead of descent
         out: folder for the certificate, made where it is missing
         json: JSON on standard output
     """
     from bounds.certificates.polish import polish as move
-    from bounds.certificates.proving import Certificate
+    from bounds.certificates.proving import Certificate, Refusal
     from bounds.certificates.proving import certify as prove
     from bounds.certificates.record import write
 
-    positive(width=width, step_size=step_size)
+    positive(steps=steps, width=width, step_size=step_size)
     if flow and step_size is not None:
         raise ValueError("--flow has no steps: leave out --step-size")
     _check_folder(out)
@@ -93,6 +98,8 @@ def certify(
     if polish:
         arrays = move(stack, arrays, problem.X, problem.y)
     found = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
+    if isinstance(found, Refusal) and weights is None and not (polish or flow or trained == "both"):
+        found = _follow(found, arrays, stack, problem, step_size, steps)
     path = write(found, out) if isinstance(found, Certificate) else None
     record = _record(found, stack, problem, data, path)
     show(record, json, lambda console: _page(record, console))
@@ -126,6 +133,33 @@ def _start(
         "layers.1.weight": start.signs.numpy()[None, :],
     }
     return unit, data, stack, arrays
+
+
+def _follow(
+    refusal: Refusal,
+    arrays: Mapping[str, np.ndarray],
+    stack: Stack,
+    problem: Problem,
+    step_size: float | None,
+    steps: int,
+) -> Certificate | Refusal:
+    """Descent followed from the start; where its network is not followed, the first refusal."""
+    from bounds.certificates.following import NAMES, certify_from_start
+    from bounds.certificates.shadow import initial_outputs
+    from bounds.certificates.stack import two_layer
+
+    if stack.activation not in NAMES:
+        return refusal
+    hidden, signs = arrays["layers.0.weight"], arrays["layers.1.weight"]
+    remark("the start itself proves nothing; following descent ...")
+    return certify_from_start(
+        {"layers.0.weight": hidden, "layers.1.weight": signs},
+        two_layer(problem.d, len(hidden), stack.activation, centred=False),
+        problem,
+        offset=initial_outputs(problem.X, hidden, signs[0], activation=NAMES[stack.activation]),
+        step_size=step_size,
+        most_steps=steps,
+    )
 
 
 def _own(
@@ -170,6 +204,7 @@ def _headline(stack: Stack, weights: Path | None, polish: bool, step_size: float
 def _record(
     found: Certificate | Refusal, stack: Stack, problem: Problem, data: tuple[DataRow, ...], path: Path | None
 ) -> Certification:
+    from bounds.arithmetic import Enclosure
     from bounds.certificates.proving import Certificate
     from reports.commands.records import Certification
     from reports.schema import Number
@@ -181,10 +216,12 @@ def _record(
     if isinstance(found, Certificate):
         for name in ("condition", "path", "decay", "discretisation"):
             numbers[name] = Number.enclosed(getattr(found.convergence, name))
+        if found.offset is not None:
+            numbers["whole_path"] = Number.enclosed(Enclosure.of(found.whole_path))
     return Certification(
         data=data,
         identity=problem.identity,
-        network=str(stack),
+        network=str(found.stack if isinstance(found, Certificate) else stack),
         step_size=found.step_size if isinstance(found, Certificate) else None,
         verdict="holds" if path else "undecided",
         says=str(found),
@@ -199,7 +236,8 @@ MEANING = {
     "residual": "norm of the residual F - y",
     "lipschitz": "Lipschitz constant of the Jacobian",
     "condition": "h, which must be below 1",
-    "path": "length of the whole path, at most",
+    "path": "length of the path from there on, at most",
+    "whole_path": "length of the whole path, at most",
     "decay": "mu^2: ||r|| shrinks by 1 - eta mu^2, or exp(-mu^2 t)",
     "discretisation": "c, what the finite step costs",
 }

@@ -81,14 +81,23 @@ def test_both_layers_from_zero_output_weights(capsys, folder):
     said(capsys, *tokens, "--out", "descent", code=3)
 
 
+def test_descent_is_followed_from_a_narrow_start(capsys, folder):
+    found = said(capsys, *SMALL, code=0)
+    assert "following descent" in found.err and "from step" in found.out.replace("\n", " ")
+    record = json.loads((folder / "zeroloss-certificate" / "certificate.json").read_text())
+    assert record["argument"] == "trajectory" and record["witnesses"]["steps"] > 0
+    assert verify(folder / "zeroloss-certificate" / "certificate.json").holds
+
+
 def test_a_refusal_exits_with_three_and_writes_nothing(capsys, folder):
-    out = said(capsys, *SMALL, code=3).out.replace("\n", " ")
-    for words in ("not certified", "h < 1", "times what is allowed", "polish"):
-        assert words in out
+    out = said(capsys, *SMALL, "--steps", "1", code=3).out.replace("\n", " ")
+    assert "not certified" in out and "polish" in out
+    out = said(capsys, *SMALL, "--activation", "relu", code=3).out.replace("\n", " ")
+    assert "kink" in out and "polish" in out
     assert not (folder / "zeroloss-certificate").exists()
     out = said(capsys, *SMALL, "--polish", "--step-size", "5", code=3).out.replace("\n", " ")
     assert "too long" in out
-    record = msgspec.json.decode(said(capsys, *SMALL, "--json", code=3).out, type=Certification)
+    record = msgspec.json.decode(said(capsys, *SMALL, "--steps", "1", "--json", code=3).out, type=Certification)
     assert record.verdict == "undecided" and record.certificate == ""
 
 

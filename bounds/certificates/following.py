@@ -1,0 +1,119 @@
+"""Certificates from the start: descent is followed until the theorem applies, and the weights stored are the first.
+
+:func:`bounds.certificates.shadow.certify_trajectory` proves it. What is written down are enclosures at the *exact*
+weights after so many steps, E away from the run: least singular value and norm of the Jacobian within L E of those at
+the run, the residual within ||J|| E + L E^2 / 2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import flint
+
+from bounds import linalg
+from bounds.arithmetic import PRECISION, Enclosure, exact_ball
+from bounds.certificates.evaluation import evaluate, norm_of
+from bounds.certificates.lipschitz import smoothness
+from bounds.certificates.newton_kantorovich import Point, descent
+from bounds.certificates.proving import SLACK, Certificate, Refusal, root
+from bounds.certificates.shadow import certify_trajectory
+from bounds.certificates.stack import Floats, Stack, Weights
+from bounds.linalg.rounding import UNIT
+from bounds.problem import Problem
+
+NAMES = {"tanh": "tanh", "erf": "erf", "softplus": "softplus", "gelu": "GELU"}
+"""Activations that are followed, and what the followers call them."""
+
+LOOSE = 2.0**-10
+"""How much longer than proved the path is said to be, so that an exact replay with other roundings agrees."""
+
+ROOM, ROUNDS = 1.01, 8
+"""Balls tried, each a little larger than the path that the last one asked for."""
+
+
+def certify_from_start(
+    weights: Weights,
+    setting: Stack,
+    problem: Problem,
+    *,
+    offset: Floats,
+    step_size: float | None = None,
+    most_steps: int = 25_000,
+) -> Certificate | Refusal:
+    """Try to prove that gradient descent from stored weights reaches zero loss, by following it.
+
+    Args:
+        weights: the tensors of the network at the start.
+        setting: two layers, the first trained, no biases, f = m^(-1/2) sum_r a_r s(w_r.x) with a_r = +-1.
+        problem: the data; its inputs are taken as stored.
+        offset: taken from the outputs (n,), such as their rounded values at the start.
+        step_size: taken exactly; by default 1 / ||J||^2 at the start, rounded down.
+        most_steps: how long to follow.
+
+    Raises:
+        ValueError: a network that is not followed, or weights, data or a step that make no sense.
+    """
+    setting.check(weights)
+    hidden, output = setting.layers[0], setting.output
+    plain = setting.first_only and not setting.centred and not (hidden.bias or output.bias)
+    if not plain or hidden.scale_squared != 1 or output.scale_squared * output.inputs != 1:
+        raise ValueError(f"{setting}: only m^(-1/2) sum_r a_r s(w_r.x) is followed, the first layer trained")
+    if setting.activation not in NAMES:
+        raise ValueError(f"{setting.activation} networks are not followed: use one of {', '.join(NAMES)}")
+    found = certify_trajectory(
+        problem.X,
+        problem.y,
+        weights["layers.0.weight"],
+        weights["layers.1.weight"][0],
+        activation=NAMES[setting.activation],
+        step_size=step_size,
+        offset=offset,
+        most_steps=most_steps,
+    )
+    if not found.verdict.holds:
+        return Refusal(found.verdict, "take a wider network, follow it longer, or polish")
+    run = {**weights, "layers.0.weight": found.weights}
+    point = _exact_point(setting, run, problem, offset, found.error)
+    proof = descent(point, found.step_size)
+    for _ in range(ROUNDS):
+        if proof.verdict.holds or not proof.path.upper < math.inf:
+            break
+        point = replace(point, radius=ROOM * proof.path.upper)  # the ball was too small
+        proof = descent(point, found.step_size)
+    if not proof.verdict.holds:
+        return Refusal(proof.verdict, "follow it longer", point)
+    whole = math.nextafter(found.path * (1 + LOOSE), math.inf)
+    return Certificate(
+        setting, weights, problem.X, problem.y, found.step_size, point, proof, offset, found.steps, whole
+    )
+
+
+def _exact_point(setting: Stack, run: Weights, problem: Problem, offset: Floats, error: float) -> Point:
+    """What is known at the exact weights, which lie within ``error`` of the run; a ball that should hold the rest."""
+    now = evaluate(setting, run, problem.X)
+    gram, radius = now.gram
+    sigma = root(linalg.least_eigenvalue(gram, radius))
+    norm = root(linalg.largest_eigenvalue(gram, radius))
+    above = now.outputs - offset
+    difference = above - problem.y
+    wrong = (now.outputs_error + 2 * UNIT * (abs(above) + abs(difference))) * (1 + 2.0**-40)
+    rho = norm_of(difference, wrong)
+    lipschitz = smoothness(setting, now, problem.X, 1.0).lipschitz * (1 + SLACK)
+    with flint.ctx.workprec(PRECISION):
+        E, L = exact_ball(error), exact_ball(lipschitz)
+        moved, shifted = L * E, Enclosure.of(norm.upper).ball * E + L * E**2 / 2
+        sigmas = _around(sigma, Enclosure(moved))
+        norms, residuals = _around(norm, Enclosure(moved)), _around(rho, Enclosure(shifted))
+        rest, strength = exact_ball(residuals.upper), exact_ball(max(sigmas.lower, 2.0**-500))
+        root_h = (1 - 2 * L * rest / strength**2).nonnegative_part().sqrt()
+        reach = Enclosure(2 * rest / (strength * (1 + root_h)))
+    return Point(sigmas, norms, residuals, Enclosure.between(0.0, lipschitz), ROOM * reach.upper)
+
+
+def _around(number: Enclosure, shift: Enclosure) -> Enclosure:
+    """Both ends moved outward, and relaxed a little."""
+    lower = (exact_ball(number.lower) - exact_ball(shift.upper)).nonnegative_part() * (1 - exact_ball(SLACK))
+    upper = (exact_ball(number.upper) + exact_ball(shift.upper)) * (1 + exact_ball(SLACK))
+    return Enclosure.between(max(Enclosure(lower).lower, 0.0), Enclosure(upper).upper)
