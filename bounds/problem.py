@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bounds import gram, linalg
 from bounds import quantities as q
-from bounds.arithmetic import PRECISION, Enclosure, exact_ball
+from bounds.arithmetic import PRECISION, Enclosure, NoNumber, exact_ball
 from bounds.degeneracy import Degeneracy, degenerate_rows
 from bounds.gram import Gram
 from bounds.settings import Setting, TwoLayer
@@ -159,7 +159,10 @@ class Problem:
 
     def _gram(self, setting: Setting) -> Gram | None:
         if setting not in self._grams:
-            self._grams[setting] = setting.gram(self.X)
+            try:
+                self._grams[setting] = setting.gram(self.X)
+            except ValueError as reason:  # these data are no inputs of these networks
+                raise NoNumber(str(reason)) from reason
         return self._grams[setting]
 
     @cached_property

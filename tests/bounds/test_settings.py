@@ -67,6 +67,12 @@ def test_images_lie_channel_by_channel() -> None:
         ConvResNet(2).gram(np.ones((30, 100)))
 
 
+def test_inputs_that_the_networks_cannot_see_give_no_number() -> None:
+    blank = Problem(np.array([[1.0, 0.0, 0.0, 0.0], [0.6, 0.8, 0.0, 0.0]]), np.ones(2))
+    with pytest.raises(NoNumber, match="the patch around pixel 2 of input 0 is zero"):
+        blank.least_eigenvalue_of(ConvResNet(2))
+
+
 def test_numbers_come_with_the_setting() -> None:
     made_up = statement(
         FullyConnected(3), Condition("width", sympy.Ge(q.m, q.depth * q.smoothness)), for_all=("depth",)
