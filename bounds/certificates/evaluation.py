@@ -2,11 +2,13 @@ r"""A stack of layers, its derivatives and its Gram matrix at stored weights, wi
 
 Everything is computed once in float64, and each row (one input) carries a bound of the Euclidean norm of its error:
 
-- forward: ||z_l - z^_l|| <= s ||W|| e_{l-1} + gamma_{k+8} (s ||W||_F ||h^_{l-1}|| + ||b||), from Cauchy and Schwarz on
-  |h| |W|^T; the activation multiplies an error by sup |sigma'| and adds its own (:mod:`bounds.activations.pointwise`);
+- forward: ||z_l - z^_l|| <= s ||W|| e_{l-1} + a few roundings of z_l, since products are formed to about one rounding
+  (:func:`bounds.linalg.products.accurate_product`); the activation multiplies an error by sup |sigma'| and adds its own
+  (:mod:`bounds.activations.pointwise`);
 - backward, with a_l = df/d sigma(z_l) and g_l = df/dz_l = a_l o sigma'(z_l):
-  ||g_l - g^_l|| <= sup |sigma'| ||a_l - a^_l|| + max |a^_l| sup |sigma''| ||z_l - z^_l|| + the error of sigma'; for the
-  ReLU the middle term is absent where every sign of z_l is certain, and undecided otherwise.
+  ||g_l - g^_l|| <= sup |sigma'| ||a_l - a^_l|| + max |a^_l| sup |sigma''| ||z_l - z^_l|| + the error of sigma'. For the
+  ReLU the middle term is absent where every sign of z_l is certain, and undecided otherwise. These products are plain,
+  wrong by gamma_k ||W||_F ||g_l|| (Cauchy and Schwarz on |g| |W|): the spectrum of the Gram matrix has room for it.
 
 The Gram matrix of the Jacobian is the sum, over trained layers, of (s^2 H H^T + [bias]) o (G G^T), with an entrywise
 radius from the norms of the rows. Whatever is rounded upward here counts at most a few hundred roundings a layer.
@@ -25,10 +27,14 @@ from bounds import linalg
 from bounds.activations.pointwise import POINTWISE, Pointwise
 from bounds.arithmetic import Enclosure
 from bounds.certificates.stack import Floats, Layer, Stack, Weights, check_tensor
+from bounds.linalg.products import accurate_product
 from bounds.linalg.rounding import UNIT, gamma, inflate, require_ieee_arithmetic
 
 UNDERFLOW = 2.0**-600
 """More than all underflows behind one number lose; see :data:`bounds.linalg.rounding.TINY`."""
+
+HARMLESS = 2.0**-100
+"""Matrices whose largest number is smaller are multiplied plainly; see :mod:`bounds.linalg.intervals`."""
 
 MANY = 2**14
 """More roundings than stand behind any bound that is made of norms here."""
@@ -185,12 +191,17 @@ class _Affine:
 
     def apply(self, h: Floats, h_error: Floats) -> tuple[Floats, Floats]:
         """S W h + b."""
-        z = self.scale * (h @ self.weight.T)
-        shift = 0.0
+        if min(float(np.abs(h).max()), float(np.abs(self.weight).max())) >= HARMLESS:
+            z, spread = accurate_product(h, np.ascontiguousarray(self.weight.T))
+            lost = row_norms(spread)
+        else:
+            z, lost = h @ self.weight.T, gamma(h.shape[1]) * self.frobenius * row_norms(h)
+        z = self.scale * z
+        size = row_norms(z)
         if self.bias is not None:
             z = z + self.bias
-            shift = float(row_norms(self.bias[None, :])[0])
-        rounded = gamma(h.shape[1] + 8) * (self.scale * self.frobenius * row_norms(h) + shift)
+            size = size + row_norms(self.bias[None, :])
+        rounded = self.scale * lost + 6 * UNIT * size
         return z, inflate(self.scale * self.size * h_error + rounded, MANY) + UNDERFLOW
 
     def pull(self, g: Floats, g_error: Floats) -> tuple[Floats, Floats]:
