@@ -75,6 +75,18 @@ def certify_trajectory(
     return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps)
 
 
+def initial_outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, *, activation: str) -> FloatArray:
+    """The outputs of the network (n,), each off by at most a rounding: an offset to store.
+
+    Args:
+        X: inputs (n, d).
+        weights: first layer (m, d).
+        signs: output weights (m,).
+        activation: as for :func:`certify_trajectory`.
+    """
+    return np.asarray(_outputs(X, weights, signs, activation.lower())[0])
+
+
 def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: str) -> FloatArray:
     """The exact outputs in two parts (2, n), whose sum is right to 2^-104 of the first."""
     series = POINTWISE[activation].series
@@ -84,7 +96,7 @@ def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: 
         for sign, row in zip(signs.tolist(), z.tolist(), strict=True):
             values = (series(entry, 0)[0] if series else entry.nonnegative_part() for entry in row)
             sums = [total + sign * value for total, value in zip(sums, values, strict=True)]
-        return np.array([split(total / root) for total in sums]).T
+        return np.ascontiguousarray(np.array([split(total / root) for total in sums]).T)
 
 
 def _checked(

@@ -14,7 +14,7 @@ from bounds.activations.float64 import EVALUATED
 from bounds.certificates import smooth_descent, smooth_shadow
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.shadow import _outputs as exact_outputs
-from bounds.certificates.shadow import certify_trajectory
+from bounds.certificates.shadow import certify_trajectory, initial_outputs
 from bounds.certificates.smooth_descent import SmoothDescent, evaluate
 from bounds.certificates.smooth_shadow import Shadow
 from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, inner, norm
@@ -266,6 +266,35 @@ def test_zero_inputs_and_single_neurons_are_no_special_case():
     assert zero.verdict.undecided
     single = certify_trajectory(np.array([[0.6, 0.8]]), np.array([0.1]), weights, signs, most_steps=50)
     assert single.verdict.holds
+
+
+def test_a_stored_offset_is_the_rounded_output():
+    X, y, weights, signs = reachable()
+    offset = initial_outputs(X, weights, signs, activation="tanh")
+    assert np.allclose(offset, signs @ np.tanh(weights @ X.T) / math.sqrt(8), rtol=1e-13, atol=1e-15)
+    exact, stored = certify_trajectory(X, y, weights, signs), certify_trajectory(X, y, weights, signs, offset=offset)
+    assert stored.verdict.holds
+    assert stored.path == pytest.approx(exact.path, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", [23, 170])
+def test_the_way_from_the_run_to_descent_counts(seed, monkeypatch):
+    """Coarse weights on a grid of 1/16: a bound of the curvature at the run alone is too small."""
+    monkeypatch.setattr(smooth_shadow, "LOST", 1e6)
+    step_size, size = (0.5, 3.0) if seed == 23 else (1.0, 2.0)
+    descent, start = problem(seed, n=1, d=1, m=1, step_size=step_size, size=size)
+    history = [start]
+    for _ in range(5):
+        history.append(np.round(descent.run(history[-1], 1)[1] * 16) / 16)
+    history = np.stack(history)
+    assert shares(descent, history, errors(descent, history)).max() <= 1
+
+    def at_the_run(self, jacobian, residual, negative, positive):
+        eta = self.descent.step_size
+        return max(1.0 + eta * negative, eta * (jacobian * jacobian + positive) - 1.0)
+
+    monkeypatch.setattr(Shadow, "_factor", at_the_run)
+    assert shares(descent, history, errors(descent, history)).max() > 1
 
 
 def test_a_lost_error_says_so_and_a_retry_looks_closer(monkeypatch):
