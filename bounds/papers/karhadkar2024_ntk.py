@@ -15,23 +15,18 @@ it.
 
 from __future__ import annotations
 
-import flint
-import numpy as np
 from sympy import Ge, Le, Lt, Min, log, sqrt
 from sympy import Rational as Q
 
-from bounds import gram
 from bounds.arithmetic import (
-    PRECISION,
     Enclosure,
     Verdict,
     compare,
     evaluate,
-    exact_ball,
     large_constant,
     small_constant,
 )
-from bounds.problem import Problem
+from bounds.papers._separation import nearest_rows
 from bounds.quantities import S, d, delta, initial_least_eigenvalue, m, n, quantity, separation
 from bounds.settings import Family
 from bounds.statements import UNIT_ROWS, Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
@@ -44,17 +39,9 @@ DEEP = Family(
 )
 
 
-def _nearest(problem: Problem) -> Enclosure:
-    cosines = gram.linear(problem.X, normalised=True)
-    away = ~np.eye(problem.n, dtype=bool)
-    upper = np.nextafter(cosines.midpoint[away] + cosines.radius[away], np.inf).max()
-    lower = np.nextafter(cosines.midpoint[away] - cosines.radius[away], -np.inf).max()
-    with flint.ctx.workprec(PRECISION):
-        least = (2 - 2 * exact_ball(min(float(upper), 1.0))).sqrt()
-        return Enclosure(least.union((2 - 2 * exact_ball(max(float(lower), -1.0))).sqrt()))
-
-
-nearest = quantity("delta_near", "least distance of two unit rows", latex=r"\delta'", value=_nearest, nonnegative=True)
+nearest = quantity(
+    "delta_near", "least distance of two unit rows", latex=r"\delta'", value=nearest_rows, nonnegative=True
+)
 layers = quantity("L", "number of layers", integer=True)
 last = quantity("d_last", "width of the last hidden layer", latex="d_{L-1}", integer=True)
 eigenvalue_0 = quantity(

@@ -11,6 +11,7 @@ import pytest
 from bounds import Problem, theorem
 from bounds.arithmetic import compare
 from bounds.papers import karhadkar2024_ntk as paper
+from bounds.papers._separation import nearest_rows
 from bounds.settings import TwoLayer
 
 mp = mpmath.mp
@@ -34,7 +35,7 @@ def _deep(cut):
 
 
 SHALLOW, UNIFORM, DEEP = "Theorem (shallow networks)", "Corollary (uniform data)", "Theorem (deep networks)"
-RANGES = {"L": (3, 5), "n": (20, 40), "rho": (0.3, 1.2)}
+RANGES = {"L": (3, 5), "n": (20, 40), "rho": (0.85, 1.06)}
 RETYPED = {
     ("Lemma (first layer)", "printed", "if width"): (
         "m >=",
@@ -80,6 +81,9 @@ def test_distances_of_data() -> None:
     at = t.check(problem, width=10, edition="corrected")
     assert at.promised(t.edition("corrected").promises[1]).midpoint == pytest.approx(1, rel=1e-12)
     assert problem.separation.upper < 1e-7
+    assert nearest_rows(Problem(np.array([[1.0, 0], [-1.0, 0]]), np.ones(2))).contains(2)
+    parallel = nearest_rows(Problem(np.array([[3.0, 4.0], [0.6, 0.8]]), np.ones(2)))
+    assert parallel.lower <= 0 < parallel.upper < 1e-7
 
 
 def test_the_corrected_value_never_falls_with_the_separation() -> None:
@@ -99,7 +103,7 @@ def test_least_eigenvalues_of_uniform_data_lie_between_the_bounds(d: int) -> Non
         problem = Problem(np.random.default_rng(n).normal(size=(n, d)), np.ones(n))
         least = problem.least_eigenvalue_of(TwoLayer())
         value = paper.evaluate(paper.corrected_value, {paper.d: d, paper.separation: problem.separation})
-        assert compare(value, "<", least).holds and compare(least, "<", paper._nearest(problem)).holds
+        assert compare(value, "<", least).holds and compare(least, "<", nearest_rows(problem)).holds
 
 
 def test_hidden_constants_never_decide() -> None:
