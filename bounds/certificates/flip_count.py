@@ -85,14 +85,12 @@ def flip_count(X: Floats, y: Floats, weights: Floats, signs: Floats) -> FlipCoun
     Raises:
         ValueError: shapes that do not fit, numbers that are not finite, output weights other than -1 and +1.
     """
-    _check(X, y, weights, signs)
     with flint.ctx.workprec(PRECISION):
-        network = _Network.measure(X, y, weights, signs)
-        return _close(network)
+        return _close(Start.measure(X, y, weights, signs))
 
 
 @dataclass(frozen=True)
-class _Network:
+class Start:
     """The start of one network, enclosed: preactivations with errors, inner products, and what follows from them."""
 
     magnitudes: Floats  # (m, n) lower bounds of |w_r.x_i| / r_i
@@ -103,7 +101,9 @@ class _Network:
     spectral: arb  # sqrt(S)
 
     @classmethod
-    def measure(cls, X: Floats, y: Floats, weights: Floats, signs: Floats) -> _Network:
+    def measure(cls, X: Floats, y: Floats, weights: Floats, signs: Floats) -> Start:
+        """Measure a network; arguments and errors as for :func:`flip_count`."""
+        _check(X, y, weights, signs)
         inner = gram.linear(X)
         width, d = weights.shape
         diagonal = np.diag(inner.midpoint)
@@ -123,6 +123,7 @@ class _Network:
 
     @property
     def width(self) -> int:
+        """Number of neurons."""
         return len(self.magnitudes)
 
     def losses(self, radius: float) -> tuple[arb, arb, arb]:
@@ -140,7 +141,7 @@ class _Network:
         return drift, unsettled, kink
 
 
-def _close(network: _Network) -> FlipCount:
+def _close(network: Start) -> FlipCount:
     """Iterate R <- R'(R) from R = 0: it increases to the least radius at which the argument closes, if there is one."""
     radius = 0.0
     for _ in range(ROUNDS):
