@@ -119,6 +119,38 @@ class TheoremEntry(msgspec.Struct, frozen=True, kw_only=True):
     bibtex: str
 
 
+class Implication(msgspec.Struct, frozen=True):
+    """Whether the conditions of one edition imply those of another."""
+
+    first: str
+    second: str
+    edition: str
+    verdict: str
+    reason: str
+
+
+class TheoremComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """``zeroloss theorems ID --compare ID --json``.
+
+    Args:
+        first, second: identifiers.
+        edition: whose widths are compared, by order.
+        orders: of the two widths.
+        asks_less: which asks less, and where.
+        flags: why the two widths do not stand on one axis.
+        implications: between editions whose constants are numbers, both ways.
+    """
+
+    version: int = SCHEMA_VERSION
+    first: str
+    second: str
+    edition: str
+    orders: tuple[str, str]
+    asks_less: str
+    flags: tuple[str, ...]
+    implications: tuple[Implication, ...]
+
+
 class Demand(msgspec.Struct, frozen=True):
     """What one edition of a theorem asks of a problem.
 

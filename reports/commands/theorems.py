@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from bounds.statements import Statement
-    from reports.commands.records import StatementEntry, TheoremEntry, TheoremList
+    from reports.commands.records import StatementEntry, TheoremComparison, TheoremEntry, TheoremList
 
 
 app = App(
@@ -26,6 +27,7 @@ app = App(
   zeroloss theorems du2019-two-layer --lemmas
   zeroloss theorems du2019-two-layer --html > theorem.html
   zeroloss theorems du2019-two-layer --latex > statement.tex
+  zeroloss theorems du2019-two-layer --compare du2019-two-layer-flow
   zeroloss theorems --bibtex > references.bib""",
 )
 
@@ -39,6 +41,7 @@ def theorems(
     bibtex: Flag = False,
     latex: Flag = False,
     html: Flag = False,
+    compare: str | None = None,
     json: Flag = False,
 ) -> None:
     """List the theorems, or show one in full.
@@ -49,6 +52,7 @@ def theorems(
         bibtex: only its citation, or all citations, as BibTeX
         latex: its editions, or the list, as LaTeX (amsmath, booktabs)
         html: the theorem with its lemmas, or the list, as one HTML page
+        compare: another theorem: which asks for less width, where, and do the conditions of one imply the other's
         json: JSON on standard output
     """
     forms = [f"--{name}" for name, chosen in (("bibtex", bibtex), ("latex", latex), ("html", html)) if chosen]
@@ -56,6 +60,12 @@ def theorems(
         raise ValueError(f"{' and '.join(forms + ['--json'] * json)} exclude each other: give one of them")
     if lemmas and (identifier is None or forms or json):
         raise ValueError("--lemmas is about one theorem in the terminal: name it, as in `theorems ID --lemmas`")
+    if compare is not None:
+        if identifier is None or forms or lemmas:
+            raise ValueError("--compare is about two theorems: name both, as in `theorems ID --compare ID`")
+        both = comparison(identifier, compare)
+        show(both, json, lambda console: _compared(both, console))
+        return
     if html:
         require("jinja2", "markupsafe", "latex2mathml", "matplotlib")
     from bounds.catalogue import paper_of, papers, theorem
@@ -90,6 +100,43 @@ def theorems(
     else:
         record = entries.entry(statement)
         show(record, json, lambda console: _page(record, statement, console, lemmas=lemmas))
+
+
+def comparison(first: str, second: str) -> TheoremComparison:
+    """Two theorems side by side: orders of their printed widths, and implications between explicit editions."""
+    from bounds.catalogue import theorem
+    from bounds.orders import compare_orders, implies
+    from reports.commands.records import Implication, TheoremComparison
+
+    one, two = theorem(first), theorem(second)
+    edition = one.editions[0].name
+    orders = compare_orders(one, two, edition)
+    explicit = [e.name for e in one.editions if e.name in {x.name for x in two.editions} and not e.hidden_constants]
+    implications = []
+    if find_spec("z3") and find_spec("cvc5"):
+        for name in explicit:
+            for a, b in ((one, two), (two, one)):
+                verdict = implies(a, b, name)
+                implications.append(Implication(a.identifier, b.identifier, name, str(verdict.outcome), verdict.reason))
+    return TheoremComparison(
+        first=first,
+        second=second,
+        edition=edition,
+        orders=(str(orders.orders[0]), str(orders.orders[1])),
+        asks_less=orders.asks_less,
+        flags=orders.flags,
+        implications=tuple(implications),
+    )
+
+
+def _compared(record: TheoremComparison, console: Console) -> None:
+    rows = ((name, order) for name, order in zip((record.first, record.second), record.orders, strict=True))
+    console.print(table(("theorem", "width grows like"), rows, title=f"{record.edition} editions; data at their worst"))
+    console.print(f"asks for less: {record.asks_less}")
+    for flag in record.flags:
+        console.print(f"not on one axis: {flag}")
+    for row in record.implications:
+        console.print(f"{row.edition}: {row.first} implies {row.second}: {row.verdict} ({row.reason})")
 
 
 def _list(record: TheoremList, console: Console) -> None:

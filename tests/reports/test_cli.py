@@ -149,6 +149,8 @@ def test_long_proofs_show_how_far_they_are(capsys, folder, monkeypatch, command)
         (["bound", "--edition", "latest"], ["latest", "explicit"]),
         (["theorems", "du2018-two-layer"], ["did you mean du2019-two-layer"]),
         (["theorems", "--lemmas"], ["theorems ID"]),
+        (["theorems", "--compare", "du2019-two-layer"], ["name both"]),
+        (["theorems", "du2019-two-layer", "--compare", "du2019-deep-fc"], ["Theorem 5.1", "does not specify 2^O(H)"]),
         (["theorems", "du2019-two-layer", "--bibtex", "--json"], ["--json"]),
         (["prove", "du2018-two-layer"], ["did you mean du2019-two-layer"]),
         (["prove", "--timeout", "0"], ["--timeout", "positive"]),

@@ -152,6 +152,15 @@ def test_the_whole_catalogue_is_cited_and_set(capsys):
     assert "src=" not in page and "<script" not in page and page.count("<math") > 50
 
 
+def test_two_theorems_are_compared(capsys):
+    tokens = ["theorems", "du2019-two-layer", "--compare", "du2019-two-layer-flow"]
+    read = record(capsys, records.TheoremComparison, *tokens)
+    assert read.orders == ("n^6 (1/lambda_0)^4 (1/delta)^3",) * 2 and "equal" in read.asks_less
+    assert read.flags == ("dynamics differ: gradient descent against gradient flow",)
+    page = said(capsys, *tokens)
+    assert read.asks_less in page and "not on one axis" in page
+
+
 def test_latex_compiles(capsys, latex, folder):
     body = "".join(said(capsys, "theorems", t.identifier, "--latex") for t in theorems())
     body += said(capsys, "theorems", "--latex")
