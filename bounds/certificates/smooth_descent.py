@@ -44,6 +44,10 @@ BLOCK = 2**16
 """Entries (steps x neurons x inputs) evaluated at once: what the cache of one core holds with its peers."""
 
 
+STABLE, SHARP = 1.9, 0.02
+"""eta ||J||^2 beyond which the cheap bound of ||J|| is sharpened, and how near to its spectrum the norm should be."""
+
+
 @dataclass(frozen=True, eq=False)
 class SmoothDescent:
     """Gradient descent on one network and data, with its constants.
@@ -65,19 +69,26 @@ class SmoothDescent:
     def spectrum(self, weights: FloatArray) -> tuple[float, float]:
         """The least singular value of the transposed Jacobian, from below, and its norm, from above.
 
-        With the computed s' in place of the true one, J J^T is c^2 (D^T D) o (X X^T): its entries, at most v^2 lambda^2
-        in size, pass through at most m + d + 6 roundings. The true J differs by at most S e_1.
+        The true J differs by at most S e_1 from the one with the computed s'.
         """
-        (m, d), n = weights.shape, len(self.X)
         Z, error = self.inputs.product(weights)
-        slope = self.activation.jet(Z).slope
         wrong = self.activation.slope_error + self.smoothness * (UNIT * float(np.abs(Z).max()) + error)
         wrong = inflate(self.spectral * wrong, 4)
+        least, largest = self.computed_spectrum(self.activation.jet(Z).slope)
+        return max(math.nextafter(least - wrong, 0.0), 0.0), inflate(largest + wrong, 4)
+
+    def computed_spectrum(self, slope: FloatArray) -> tuple[float, float]:
+        """The same with given numbers (m, n) for s'.
+
+        J J^T is c^2 (D^T D) o (X X^T): its entries, at most v^2 lambda^2 in size, pass through m + d + 6 roundings.
+        """
+        (m, n), d = slope.shape, self.X.shape[1]
         gram = (slope.T @ slope) * (self.X @ self.X.T) / m
         least, largest = (float(end[0]) for end in spectral_ends(((gram + gram.T) / 2)[None]))
         rounding = inflate(gamma(m + d + 8) * n * self.longest**2 * (self.slope + 8 * UNIT) ** 2, 8)
-        sigma = math.sqrt(max(least - rounding, 0.0)) * (1.0 - 4 * UNIT) - wrong
-        return max(math.nextafter(sigma, 0.0), 0.0), inflate(math.sqrt(max(largest, 0.0) + rounding) + wrong, 4)
+        return math.sqrt(max(least - rounding, 0.0)) * (1.0 - 4 * UNIT), inflate(
+            math.sqrt(max(largest, 0.0) + rounding), 4
+        )
 
     @cached_property
     def scale(self) -> float:
@@ -232,6 +243,9 @@ def _evaluate(descent: SmoothDescent, history: FloatArray) -> tuple[FloatArray, 
     mean_square = np.einsum("kri,kri->ki", slope, slope).max(axis=1) / m
     jacobian = inflate(S * (np.sqrt(mean_square) + slope_error), m + 8)
 
+    if eta * float(jacobian.max()) ** 2 > STABLE:
+        _sharpen(descent, slope, S * slope_error, jacobian)
+
     slope *= r[:, None, :]
     products = np.sqrt(np.einsum("kri,kri->k", slope, slope))
     gradient, gradient_error = descent.outputs.product(slope.reshape(-1, n))
@@ -260,6 +274,25 @@ def _evaluate(descent: SmoothDescent, history: FloatArray) -> tuple[FloatArray, 
         inflate(curvature_error, 16),
         np.full(steps, slope_error),
     )
+
+
+def _sharpen(descent: SmoothDescent, slopes: FloatArray, wrong: float, bounds: FloatArray) -> None:
+    """Lower the bounds of ||J|| in these steps, where a long step needs it.
+
+    With the norm at the middle step a from its spectrum, ||J_k|| <= ||J_a|| + S (max_i mean_r (s'_k - s'_a)^2)^(1/2),
+    by Schur again; where that is not sharp, the steps are halved.
+    """
+    middle = slopes[len(slopes) // 2]
+    norm = descent.computed_spectrum(middle)[1]
+    change = slopes - middle
+    apart = descent.spectral * np.sqrt(np.einsum("kri,kri->ki", change, change).max(axis=1) / len(middle))
+    np.minimum(bounds, inflate(norm + apart + wrong, len(middle) + 8), out=bounds)
+    loose = (apart > SHARP * norm) & (descent.step_size * np.square(bounds) > STABLE)
+    if loose.any() and len(slopes) > 1:
+        half = len(slopes) // 2
+        for part in (slice(0, half), slice(half, None)):
+            if loose[part].any():
+                _sharpen(descent, slopes[part], wrong, bounds[part])
 
 
 def _norms(steps: FloatArray) -> FloatArray:

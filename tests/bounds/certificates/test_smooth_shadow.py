@@ -130,6 +130,19 @@ def test_windows_enclose_residual_jacobian_defect_and_curvature(seed, name, deca
         assert largest >= values[0] * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_norms_of_the_jacobian_are_sharp_where_the_step_is_long(name):
+    descent, start = problem(5, n=12, d=3, m=4, name=name, step_size=0.05)
+    history = descent.run(start, 40)
+    cheap = evaluate(descent, history).jacobian
+    sharp = evaluate(dataclasses.replace(descent, step_size=1e3), history).jacobian
+    exact = np.array([np.linalg.norm(jacobian(descent, v), 2) for v in history[:-1]])
+    assert (sharp >= exact * (1 - 1e-12)).all()
+    assert (sharp <= exact * 1.03).all()
+    assert (sharp <= cheap).all()
+    assert cheap.max() > 1.1 * exact.max()
+
+
 def jacobian(descent, weights):
     slope = descent.activation.jet(weights @ descent.X.T).slope
     blocks = descent.signs[:, None, None] * slope[:, :, None] * descent.X / math.sqrt(len(weights))
