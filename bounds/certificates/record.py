@@ -24,7 +24,7 @@ RECORD = "certificate.json"
 ARRAYS = "certificate.safetensors"
 
 
-def write(certificate: Certificate, folder: Path) -> Path:
+def write(certificate: Certificate, folder: str | Path) -> Path:
     """Write a certificate into a folder, which is made where it is missing.
 
     Args:
@@ -37,6 +37,7 @@ def write(certificate: Certificate, folder: Path) -> Path:
     Raises:
         OSError: the folder or a file cannot be written.
     """
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {"X": certificate.X, "y": certificate.y, **certificate.weights}
     if certificate.offset is not None:
@@ -47,7 +48,7 @@ def write(certificate: Certificate, folder: Path) -> Path:
     return folder / RECORD
 
 
-def load(path: Path, setting: Path | None = None) -> tuple[Stack, dict[str, Floats]]:
+def load(path: str | Path, setting: str | Path | None = None) -> tuple[Stack, dict[str, Floats]]:
     """Read a network: its weights, and its setting from the file's metadata or from a file of its own.
 
     Args:
@@ -58,10 +59,11 @@ def load(path: Path, setting: Path | None = None) -> tuple[Stack, dict[str, Floa
         ValueError: a file is damaged, or no setting is known, or it does not fit the weights.
         OSError: a file cannot be read.
     """
+    path = Path(path)
     try:
         weights: dict[str, Floats] = dict(read_arrays(path))
         if setting is not None:
-            plain = read_json(setting)
+            plain = read_json(Path(setting))
         elif SETTING in (notes := metadata(path)):
             plain = parse(str(notes[SETTING]), f"the setting in {path.name}")
         else:
