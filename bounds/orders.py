@@ -223,6 +223,8 @@ UNIT_ROW_FACTS = (
     sympy.Le(q.F**2, q.S * q.n),
     sympy.Le(q.lambda_0, sympy.Rational(1, 2)),
     sympy.Le(q.F, q.n),
+    sympy.Ge(q.F, q.S),
+    sympy.Ge(q.F**2, q.n),
     sympy.Ge(q.n, 2),
     sympy.Lt(q.delta, 1),
 )
@@ -239,8 +241,8 @@ def implies(first: Statement, second: Statement, edition: str = "explicit", othe
         other: of the second; the same unless given.
 
     Returns:
-        *holds* if both solvers prove every condition, *fails* if a point satisfies the first and not the second, else
-        *undecided*, with the reason.
+        *holds* if both solvers prove every condition, *fails* if numbers satisfy the first and not the second (whether
+        data have them is not asked), else *undecided*, with the reason.
 
     Raises:
         ImportError: a solver is not installed.

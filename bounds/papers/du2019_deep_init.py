@@ -1,0 +1,237 @@
+r"""Du, Lee, Li, Wang and Zhai (ICML 2019): the Gram matrix at the start, Appendices E to G. arXiv 1811.03804.
+
+How far the random features of each layer are from their infinite-width limit K^(h) (Theorem E.1), what that means for
+the Gram matrix (Lemma E.1), and why the limit is positive definite (Propositions F.1 and F.2). These are shared by the
+theorems on fully-connected, residual and convolutional networks.
+"""
+
+from __future__ import annotations
+
+import flint
+from sympy import Ge, Gt, Le, exp, log, sqrt
+from sympy import Rational as Q
+
+from bounds.activations import SOFTPLUS
+from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare, large_constant, small_constant
+from bounds.papers import _du2019_deep as shared
+from bounds.papers._du2019_deep import SMOOTH, H
+from bounds.proofs import Obligation
+from bounds.quantities import (
+    delta,
+    initial_gram_deviation,
+    lambda_0,
+    m,
+    n,
+    quantity,
+    residual_scale,
+    separation,
+    unspecified,
+)
+from bounds.settings import FullyConnected, ResNet
+from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, KnownError, Mark, Promise, Statement, hypothesis
+
+PLAIN, RESIDUAL = FullyConnected(), ResNet()
+
+C = large_constant("C")
+c = small_constant("c")
+
+entry_error = quantity(
+    "K_dev",
+    "largest distance of an inner product of initial features from its limit, over inputs and layers",
+    latex=r"\max_h\lVert\hat K^{(h)}-K^{(h)}\rVert_\infty",
+    nonnegative=True,
+)
+norm_bound = quantity("c_w0", "bound on the norm of a Gaussian matrix over sqrt(m)", latex=r"c_{w,0}")
+aspect = quantity("c_col", "columns of the matrix over its rows", latex=r"c")
+failure = quantity("P_w", "probability that the norm of the matrix exceeds the bound", latex=r"P", nonnegative=True)
+pair_eigenvalue = quantity(
+    "l_last",
+    "least eigenvalue of a pair of inputs in K^(H-1)",
+    latex=r"\lambda_{\min}(K^{(H-1)}_{ij})",
+    nonnegative=True,
+)
+first_pair = quantity(
+    "l_first", "least eigenvalue of a pair of inputs in K^(0)", latex=r"\lambda_{\min}(K^{(0)}_{ij})", nonnegative=True
+)
+pair_covariance = quantity(
+    "l_cov",
+    "least eigenvalue of a pair of inputs in K^(1) - b^(1) b^(1)T",
+    latex=r"\lambda_{\min}((K^{(1)}-b^{(1)}b^{(1)\top})_{ij})",
+    nonnegative=True,
+)
+depth_free = quantity("kappa_0", "a constant of data and activation that does not depend on depth", latex=r"\kappa")
+PROPAGATION = unspecified("E", H, latex=r"\mathcal{E}(H)")
+
+ANALYTIC = hypothesis("analytic activation", "the activation is analytic and no polynomial; the ReLU is neither")
+NOT_PARALLEL = Condition("no two inputs parallel", Gt(separation, 0, evaluate=False))
+
+propagation = Statement(
+    "Theorem E.1",
+    "inner products of initial features are close to their limits in all layers",
+    PLAIN,
+    "any weights",
+    for_all=("depth", "activation"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(UNIT_ROWS, SMOOTH),
+            promises=(Promise("entries", Le(entry_error, PROPAGATION * sqrt(log(H * n / delta) / m))),),
+        ),
+    ),
+    errors=(
+        KnownError(
+            "Remark E.7 sets A_h = 0 for fully-connected and 1 for residual networks, against the definition 1 + "
+            "max(...), which gives 1 and 2: taken literally, the product grows like 2^H for residual networks."
+        ),
+        KnownError("Factors 2 of the proof are missing where the product is displayed."),
+    ),
+    remark="The constant is a product over the layers; no usable explicit form is known for H >= 2.",
+)
+
+
+def entries_bound_the_matrix(edition: Edition) -> Obligation:
+    """The norm of a matrix is at most n times its largest entry."""
+    norm = n * entry_error
+    return Obligation(
+        "norm from entries",
+        "An n by n matrix has norm at most n times its largest entry.",
+        given=(shared.POSITIVE, shared.relation(edition, "entries")),
+        claim=Le(norm, lambda_0 / 4),
+        planted=Le(norm, Q(99, 100) * lambda_0 / 4),
+    )
+
+
+gram = Statement(
+    "Lemma E.1",
+    "if the features are close to their limits, so is the Gram matrix",
+    PLAIN,
+    "any weights",
+    for_all=("depth", "activation"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(
+                POSITIVE,
+                Condition("entries", Le(entry_error, c * lambda_0 / n**2)),
+                Condition("width", Ge(m, C * n**2 * log(n / delta) / lambda_0**2)),
+            ),
+            promises=(Promise("initial Gram matrix near its limit", Le(initial_gram_deviation, lambda_0 / 4)),),
+        ),
+        Edition(
+            "corrected",
+            Mark.REDERIVED,
+            assumes=(POSITIVE, Condition("entries", Le(entry_error, lambda_0 / (4 * n)))),
+            promises=(Promise("limit given the features", Le(initial_gram_deviation, lambda_0 / 4)),),
+            reason="The norm of a matrix is at most n times its largest entry, so 1/n suffices in place of 1/n^2, "
+            "with which the width would have to be of order n^4. Here entries are those of the Gram matrix itself.",
+            arguments=(entries_bound_the_matrix,),
+        ),
+    ),
+    rests_on=(propagation,),
+)
+
+positivity = Statement(
+    "Proposition F.1",
+    "the infinite-width Gram matrix is positive definite",
+    PLAIN,
+    "any weights",
+    for_all=("depth", "activation"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(ANALYTIC, NOT_PARALLEL),
+            promises=(Promise("positive least eigenvalue", Gt(lambda_0, 0, evaluate=False)),),
+        ),
+    ),
+    errors=(
+        KnownError(
+            "Lemma F.1 uses the feature map s(w.z) z where s(w.z) is meant, and counts derivatives off by one. It is "
+            "true: differentiate n - 1 times and use that z_i^(n-1), as tensors, are independent for pairwise "
+            "non-parallel z_i."
+        ),
+    ),
+)
+
+
+def _first_layer_shrinks() -> Verdict:
+    """Softplus, two unit inputs at cosine 3/5, H = 2: the pair has 1 - 3/5 in K^(0) and 1 - 0.8765 in K^(1)."""
+    with flint.ctx.workprec(PRECISION):
+        product = SOFTPLUS.product(1, 1, Enclosure(flint.arb(3) / 5)).ball * SOFTPLUS.normaliser
+        return compare(Enclosure(1 - product), ">=", Enclosure(flint.arb(2) / 5))
+
+
+pairs = Statement(
+    "Lemma F.3",
+    "least eigenvalues of pairs do not shrink along identity skips",
+    RESIDUAL,
+    "any weights",
+    for_all=("depth", "activation", "residual_scale"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(UNIT_ROWS,),
+            promises=(Promise("pairs of the last matrix", Ge(pair_eigenvalue, first_pair)),),
+        ),
+        Edition(
+            "corrected",
+            Mark.REDERIVED,
+            assumes=(UNIT_ROWS,),
+            promises=(Promise("pairs of the last matrix", Ge(pair_eigenvalue, pair_covariance)),),
+            reason="The first layer is not residual: what is kept from there on is K^(1) - b^(1) b^(1)T, which is "
+            "positive and all that Proposition F.2 needs.",
+        ),
+    ),
+    errors=(
+        KnownError(
+            "False as printed: the proof telescopes down to K^(0), but layer 1 has no skip.",
+            _first_layer_shrinks,
+        ),
+    ),
+)
+
+residual_positivity = Statement(
+    "Proposition F.2",
+    "for residual networks the least eigenvalue falls with depth no faster than 1 / H^2",
+    RESIDUAL,
+    "any weights",
+    for_all=("depth", "activation", "residual_scale"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(ANALYTIC, NOT_PARALLEL),
+            promises=(Promise("least eigenvalue", Ge(lambda_0, c * residual_scale**2 * depth_free / H**2)),),
+        ),
+    ),
+    rests_on=(pairs,),
+)
+
+matrix_norm = Statement(
+    "Lemma G.2",
+    "a Gaussian matrix with m rows has norm of order sqrt(m)",
+    PLAIN,
+    "any weights",
+    for_all=("depth", "activation"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(Condition("bound", Gt(norm_bound, sqrt(aspect) + 1)),),
+            promises=(
+                Promise(
+                    "probability of a larger norm", Le(failure, exp(-((norm_bound - sqrt(aspect) - 1) ** 2) * m / 2))
+                ),
+            ),
+        ),
+    ),
+    errors=(KnownError("The proof has exp(t^2 / 2) where exp(-t^2 / 2) is meant."),),
+)
+
+PAPER = shared.paper(
+    "the Gram matrix at the start (Appendices E to G)",
+    (propagation, gram, positivity, pairs, residual_positivity, matrix_norm),
+)
