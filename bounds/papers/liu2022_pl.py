@@ -3,19 +3,25 @@ r"""Liu, Zhu and Belkin (ACHA 2022): loss landscapes of over-parameterised syste
 The argument, with constants. F maps parameters to R^n, r = F - y, L = 1/2 ||r||^2, K = J J^T. The loss is mu-PL* on a
 set if 1/2 ||grad L||^2 >= mu L there. As ||grad L||^2 = r^T K r, this holds where lambda_min(K) >= mu.
 
-*One step.* The Hessian of L is J^T J + sum_i r_i H_i, of norm at most M = L_F^2 + beta_F ||r||. Along a step eta grad L
-with eta <= 1/M the loss falls, so ||r|| <= ||r_0|| there, and M at the start serves: L_+ <= L - eta/2 ||grad L||^2 <=
-(1 - eta mu) L.
+*One step.* The Hessian of L is J^T J + sum_i r_i H_i, of norm at most M = L_F^2 + beta_F ||r||. Along a step eta grad
+L with eta <= 1/M the loss falls, so ||r|| <= ||r_0|| there, and M at the start serves: L_+ <= L - eta/2 ||grad L||^2
+<= (1 - eta mu) L.
 
 *The path.* In terms of residuals D ||grad L|| <= ||r||^2 - ||r_+||^2 for the length D = eta ||grad L|| of a step, and
-||grad L|| >= sqrt(mu) ||r||. So D <= (2 / sqrt(mu)) (||r|| - ||r_+||): the path is no longer than 2 ||r_0|| / sqrt(mu).
-The same is true of a shortened step, so the path leaves no ball of that radius. For the flow, d||r|| / ds <= -sqrt(mu)
-along the arclength, which gives ||r_0|| / sqrt(mu). The paper's radius 2 L_F ||r_0|| / mu is larger than both, since
-||grad L|| <= L_F ||r|| implies mu <= L_F^2. A path of finite length converges, and its limit has zero loss, so that
-solutions exist.
+||grad L|| >= sqrt(mu) ||r||. So D <= (2 / sqrt(mu)) (||r|| - ||r_+||): the path is no longer than 2 ||r_0|| /
+sqrt(mu). The same is true of a shortened step, so the path leaves no ball of that radius. For the flow, d||r|| / ds
+<= -sqrt(mu) along the arclength, which gives ||r_0|| / sqrt(mu). The paper's radius 2 L_F ||r_0|| / mu is larger than
+both, since ||grad L|| <= L_F ||r|| implies mu <= L_F^2. A path of finite length converges, and its limit has zero
+loss, so that solutions exist.
 
 *Almost over-parameterised.* Where the inequality holds only while L >= eps, the same proof runs until L < eps. From
 (1 - eta mu)^(T-1) L_0 >= eps the first such time T is at most 1 + log(L_0/eps) / -log(1 - eta mu).
+
+*Batches.* Let L be a sum of n nonnegative beta-smooth l_i, and a step eta times the sum of the gradients of s uniform
+draws. Then ||grad l_i||^2 <= 2 beta l_i, L is n beta-smooth, and in the mean over the batch L_+ <= L - (eta s/n)
+||grad L||^2 + (n beta/2) eta^2 (s(s-1)/n^2 ||grad L||^2 + 2 beta s L/n) <= (1 - mu s eta/n) L for eta <= mu / (beta
+(n beta + mu (s-1))). A step has mean length at most eta s sqrt(2 beta L/n); summed while the iterates are in the
+ball, the path has mean length at most 2 sqrt(2 n beta L_0) / mu, and Markov bounds the probability of leaving.
 
 *Counting.* With fewer parameters than equations K is singular everywhere and the inequality is impossible. For a
 Gaussian Jacobian of n rows and p >= n columns the condition number of K is the square of J's, and the mean logarithm
@@ -26,6 +32,7 @@ from __future__ import annotations
 
 from sympy import Ge, Le, Lt, exp, log, sqrt
 
+from bounds.papers._stochastic_steps import mean_decrease, mean_path
 from bounds.papers._systems import (
     ON_THE_BALL,
     ball,
@@ -64,6 +71,9 @@ radius_descent = 2 * e_0 / sqrt(mu)
 radius_flow = e_0 / sqrt(mu)
 batch_radius = 2 * n * sqrt(2 * beta_l * first_loss) / (mu * delta)
 batch_step = n * mu / (beta_l * (n**2 * beta_l + mu * (batch - 1)))
+explicit_batch_radius = 2 * sqrt(2 * n * beta_l * first_loss) / (mu * delta)
+explicit_batch_step = mu / (beta_l * (n * beta_l + mu * (batch - 1)))
+mean_decay = (1 - mu * batch * eta / n) ** k * first_loss
 time_printed = 1 + log(e_0**2 / (2 * floor)) / -log(1 - eta * mu)
 
 STEP = Condition("step size", Le(eta, 1 / (lipschitz_F**2 + beta_F * e_0)))
@@ -205,11 +215,29 @@ batches = Statement(
                 Condition("ball", Ge(ball, batch_radius)),
                 Condition("step size", Le(eta, batch_step)),
             ),
-            promises=(Promise("mean loss", Le(mean_loss, (1 - mu * batch * eta / n) ** k * first_loss)),),
+            promises=(Promise("mean loss", Le(mean_loss, mean_decay)),),
+        ),
+        Edition(
+            "explicit",
+            Mark.REDERIVED,
+            assumes=(
+                ON_THE_BALL,
+                hypothesis(
+                    "smooth terms", "L is a sum of n losses, each beta-smooth everywhere; batches are drawn uniformly"
+                ),
+                Condition("ball", Ge(ball, explicit_batch_radius)),
+                Condition("step size", Le(eta, explicit_batch_step)),
+            ),
+            promises=(Promise("mean loss", Le(mean_loss, mean_decay)),),
+            reason="A radius smaller by sqrt(n). The step is the recalled one for single examples; for larger "
+            "batches it is smaller, as the loss is only n beta-smooth.",
+            arguments=(mean_decrease(beta_l, batch, first_loss), mean_path(beta_l, batch, first_loss)),
         ),
     ),
     rests_on=(from_kernel,),
-    remark="Constants recalled and unsure: the radius, the step and the factor of the rate were not seen in the paper.",
+    remark="In print, recalled and unsure: the radius, the step and the rate. A step is eta times the sum of the "
+    "batch's gradients; the mean is over runs that have stayed in the ball, which all iterates do with probability 1 "
+    "- delta.",
 )
 
 floored = Statement(

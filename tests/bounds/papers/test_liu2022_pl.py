@@ -57,7 +57,12 @@ RETYPED = {
         "eta <=",
         lambda v: v.n * v.mu / v.beta_l / (v.n**2 * v.beta_l + v.mu * v.s - v.mu),
     ),
-    (SGD, "printed", "then mean loss"): ("E_k <=", lambda v: v.L_0 * (1 - v.eta * v.s * v.mu / v.n) ** v.k),
+    (SGD, "explicit", "if ball"): ("R_B >=", lambda v: mp.sqrt(8 * v.n * v.beta_l * v.L_0) / v.mu / v.delta),
+    (SGD, "explicit", "if step size"): (
+        "eta <=",
+        lambda v: v.mu / (v.n * v.beta_l**2 + v.beta_l * v.mu * (v.s - 1)),
+    ),
+    (SGD, "*", "then mean loss"): ("E_k <=", lambda v: v.L_0 * (1 - v.eta * v.s * v.mu / v.n) ** v.k),
     (FLOOR, "explicit", "if floor below the start"): ("eps <=", lambda v: v.e_0 * v.e_0 / 2),
     (FLOOR, "explicit", "then steps"): (
         "T_eps <=",
@@ -144,3 +149,27 @@ def test_gaussian_jacobians_are_conditioned_as_promised(rows: int, columns: int)
     values = np.linalg.svd(draws, compute_uv=False)
     mean = float(np.mean(2 * np.log(values[:, 0] / values[:, -1])))
     assert mean < 2 * math.log(columns / (columns - rows + 1)) + 5
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_stochastic_descent_decays_in_the_mean_and_stays_near(batch: int) -> None:
+    """Least squares with n = 4 unit rows, beta = 1: 300 runs of 150 steps; the mean is below the curve, none leaves."""
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(4, 6))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    target = draw.normal(size=4)
+    first, mu = float(target @ target) / 2, float(np.linalg.svd(rows, compute_uv=False)[-1] ** 2) * (1 - 1e-12)
+    t, problem = theorem("liu2022-sgd"), Problem(np.eye(4), np.ones(4), delta=0.1)
+    given = {"mu": mu, "beta_l": 1, "s": batch, "L_0": first}
+    step = t.step_size(problem, given=given).lower
+    ball = t.limit(paper.ball, problem, given=given).upper
+    w, path, losses = np.zeros((300, 6)), np.zeros(300), []
+    for _ in range(150):
+        losses.append(np.mean(np.sum((w @ rows.T - target) ** 2, axis=1)) / 2)
+        chosen = draw.integers(0, 4, size=(300, batch))
+        errors = np.einsum("rsd,rd->rs", rows[chosen], w) - target[chosen]
+        move = step * np.einsum("rs,rsd->rd", errors, rows[chosen])
+        w, path = w - move, path + np.linalg.norm(move, axis=1)
+    curve = first * (1 - mu * batch * step / 4) ** np.arange(150)
+    assert (np.array(losses) <= curve * 1.02).all() and losses[-1] < 0.9 * first
+    assert path.max() <= ball and path.mean() <= 0.1 * ball
