@@ -42,6 +42,7 @@ bench: $(VENV)/test-tools $(VENV)/bench-tools
 	$(bin)/python benchmarks/bench_gram.py
 	$(bin)/python benchmarks/bench_peers.py
 	$(bin)/python benchmarks/bench_finite_gram.py
+	$(bin)/python benchmarks/bench_certify.py --quick
 	$(bin)/python benchmarks/bench_trajectory.py
 
 # Installed once: a stamp records it, and only a change of the requirements installs again.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bounds.certificates.proving import Certificate, Refusal
     from bounds.certificates.stack import Stack
+    from bounds.certificates.trajectory import Trajectory
     from bounds.problem import Problem
     from reports.commands.records import Certification
     from reports.schema import DataRow
@@ -97,13 +98,13 @@ def certify(
     remark(_headline(stack, weights, polish, step_size, flow))
     if polish:
         arrays = move(stack, arrays, problem.X, problem.y)
-    found = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
+    found: Certificate | Refusal | Trajectory = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
     if isinstance(found, Refusal) and weights is None and not (polish or flow or trained == "both"):
         found = _follow(found, arrays, stack, problem, step_size, steps)
     path = write(found, out) if isinstance(found, Certificate) else None
     record = _record(found, stack, problem, data, path)
     show(record, json, lambda console: _page(record, console))
-    return 0 if path else 3
+    return 0 if found.verdict.holds else 3
 
 
 def _start(
@@ -142,16 +143,23 @@ def _follow(
     problem: Problem,
     step_size: float | None,
     steps: int,
-) -> Certificate | Refusal:
-    """Descent followed from the start; where its network is not followed, the first refusal."""
+) -> Certificate | Refusal | Trajectory:
+    """Descent followed from the start; where its network is not followed, the first refusal.
+
+    A ReLU network is followed across kinks, to an end theorem that has no certificate file yet.
+    """
     from bounds.certificates.following import NAMES, certify_from_start
-    from bounds.certificates.shadow import initial_outputs
+    from bounds.certificates.shadow import certify_trajectory, initial_outputs
     from bounds.certificates.stack import two_layer
 
-    if stack.activation not in NAMES:
-        return refusal
     hidden, signs = arrays["layers.0.weight"], arrays["layers.1.weight"]
+    if stack.activation not in (*NAMES, "relu"):
+        return refusal
     remark("the start itself proves nothing; following descent ...")
+    if stack.activation == "relu":
+        return certify_trajectory(
+            problem.X, problem.y, hidden, signs[0], activation="relu", step_size=step_size, most_steps=steps
+        )
     return certify_from_start(
         {"layers.0.weight": hidden, "layers.1.weight": signs},
         two_layer(problem.d, len(hidden), stack.activation, centred=False),
@@ -202,10 +210,14 @@ def _headline(stack: Stack, weights: Path | None, polish: bool, step_size: float
 
 
 def _record(
-    found: Certificate | Refusal, stack: Stack, problem: Problem, data: tuple[DataRow, ...], path: Path | None
+    found: Certificate | Refusal | Trajectory,
+    stack: Stack,
+    problem: Problem,
+    data: tuple[DataRow, ...],
+    path: Path | None,
 ) -> Certification:
     from bounds.arithmetic import Enclosure
-    from bounds.certificates.proving import Certificate
+    from bounds.certificates.proving import Certificate, Refusal
     from reports.commands.records import Certification
     from reports.schema import Number
 
@@ -222,9 +234,9 @@ def _record(
         data=data,
         identity=problem.identity,
         network=str(found.stack if isinstance(found, Certificate) else stack),
-        step_size=found.step_size if isinstance(found, Certificate) else None,
-        verdict="holds" if path else "undecided",
-        says=str(found),
+        step_size=None if isinstance(found, Refusal) else found.step_size,
+        verdict=str(found.verdict.outcome),
+        says=str(found) if path or not found.verdict.holds else f"proved, without a certificate file: {found}",
         numbers=numbers,
         certificate=str(path) if path else "",
     )

@@ -332,10 +332,11 @@ class Certification(msgspec.Struct, frozen=True, kw_only=True):
         data, identity: as for ``bound``; the identity is that of the rows that the network sees.
         network: which.
         step_size: of gradient descent, exactly; none for gradient flow or where nothing is proved.
-        verdict: *holds* if a certificate was written, else *undecided*.
+        verdict: *holds* where convergence is proved, else *undecided*.
         says: what is proved; or which inequality is missing, its two sides, and what would mend it.
         numbers: what was enclosed, by name.
-        certificate: the file that was written, or empty.
+        certificate: the file that was written, or empty: where nothing is proved, and for ReLU networks followed from
+            their start, whose proof has no file yet.
     """
 
     version: int = SCHEMA_VERSION

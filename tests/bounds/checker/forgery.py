@@ -109,7 +109,8 @@ def _other_network(record: Record, arrays: Arrays, dice: random.Random) -> None:
     if change == 0:
         network["activation"] = dice.choice([v for v in ("tanh", "erf", "gelu", "relu") if v != network["activation"]])
     elif change == 1:
-        layer["scale_squared"] = dice.choice(["2", "1/3", "0", "-1", "1/0", "1e3", "7"])
+        others = {"2", "1/3", "0", "-1", "1/0", "1e3", "7"} - {layer["scale_squared"]}
+        layer["scale_squared"] = dice.choice(sorted(others))
     elif change == 2:
         layer["skip_squared"] = "3/7"
     elif change == 3:
