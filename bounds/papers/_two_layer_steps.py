@@ -8,7 +8,7 @@ from sympy import Rational as Q
 from bounds.papers._systems import assumed, promised
 from bounds.proofs.arguments import Argument
 from bounds.proofs.obligations import Obligation, Step
-from bounds.quantities import S, X_norm, delta_1, delta_2, e_0, lambda_0, lipschitz, m, n
+from bounds.quantities import S, X_norm, delta_1, delta_2, delta_3, e_0, lambda_0, lipschitz, m, n
 from bounds.statements import Edition
 
 _v, _u, _error, _sigma = (Symbol(name, nonnegative=True) for name in ("v", "u", "error", "sigma"))
@@ -28,6 +28,21 @@ def half_at_the_start(edition: Edition) -> Obligation:
         claim=Le(n * exp(-exponent), delta_1),
         planted=Le(n * exp(-Q(99, 100) * exponent), delta_1),
     )
+
+
+def markov_residual(mean: Expr, bound: Expr) -> Argument:
+    """Markov on the squared initial residual."""
+
+    def argument(edition: Edition) -> Obligation:
+        return Obligation(
+            "initial residual by Markov",
+            "The mean of the squared residual over the square of its bound is at most the share of delta.",
+            given=(Eq(e_0, bound),),
+            claim=Le(mean / e_0**2, delta_3),
+            planted=Le(mean / e_0**2, Q(99, 100) * delta_3),
+        )
+
+    return argument
 
 
 def kept_by_width(beta: Expr) -> Argument:

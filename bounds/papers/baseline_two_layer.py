@@ -7,9 +7,9 @@ tangent kernel (1/m) sum_r D_r X X^T D_r with D_r the diagonal matrix of s'(w_r.
 The flow and descent under a parabola (see the baselines for systems) need 2 beta ||X|| e_0 / sqrt(m) <=
 lambda_min(K(0)): the width 4 beta^2 S e_0^2 / lambda_min(K(0))^2, which is known from the instance, without
 probability. Descent needs it strictly, and eta <= 1 / (L^2 S). From data alone: matrix Chernoff (Tropp 2012, from
-memory) on summands of norm at most L^2 S / m keeps lambda_min(K(0)) >= lambda_0 / 2, and the width 64 beta^2 S e_0^2
-/ lambda_0^2 keeps lambda_0 / 4. With b in place of e_0 / sigma_0 solutions exist, but neither flow nor descent need
-find them.
+memory) on summands of norm at most L^2 S / m keeps lambda_min(K(0)) >= lambda_0 / 2, Markov bounds e_0 as E f(x)^2 =
+E s(z)^2 and E f(x) = 0, and the width 64 beta^2 S e_0^2 / lambda_0^2 keeps lambda_0 / 4. With b in place of e_0 /
+sigma_0 solutions exist, but neither flow nor descent need find them.
 
 *ReLU, flow.* Every neuron moves at most u(t) = ||X|| m^(-1/2) int ||r||, so on input i at most k_i(u) = #{r:
 |w_r(0).x_i| <= u} neurons flip, and ||J - J(0)||^2 <= S max_i k_i(u) / m. Hence sigma_min(J) >= sigma(u) = sigma_0 -
@@ -42,6 +42,7 @@ from bounds.papers._two_layer_steps import (
     half_of_the_singular_value,
     integral,
     kept_by_width,
+    markov_residual,
     uniform_count,
 )
 from bounds.proofs import arguments
@@ -50,6 +51,7 @@ from bounds.quantities import (
     X_norm,
     delta_1,
     delta_2,
+    delta_3,
     e_0,
     eta,
     initial_least_eigenvalue,
@@ -59,9 +61,11 @@ from bounds.quantities import (
     lipschitz,
     m,
     n,
+    normaliser,
     smoothness,
     t,
     travel,
+    y_norm,
 )
 from bounds.settings import TwoLayer
 from bounds.statements import (
@@ -107,6 +111,17 @@ chernoff = S * log(n / delta_1) / ((Q(1, 4) + Q(3, 4) * log(Q(3, 4))) * lambda_0
 
 INITIAL_KERNEL = Event(delta_1, "the initial kernel keeps its share of lambda_0")
 COUNTS = Event(delta_2, "the neurons near each kink are as many as expected, for all radii")
+mean_square = y_norm**2 + n / normaliser
+"""Mean of the squared residual at the start, for neurons and signs drawn independently."""
+
+residual_bound = sqrt(mean_square / delta_3)
+RESIDUAL = Event(
+    delta_3,
+    "the initial residual is at most sqrt((|y|^2 + n E s(z)^2) / delta_3), by Markov",
+    e_0,
+    residual_bound,
+)
+SMOOTH_START = (arguments.union_of_events, markov_residual(mean_square, residual_bound), half_at_the_start)
 INSTANCE = Majorant(sqrt(initial_least_eigenvalue), beta, conditions=("width", "positive initial eigenvalue"))
 DATA = Majorant(sqrt(lambda_0 / 2), beta, known=(Gt(lambda_0, 0),), conditions=("width",))
 POSITIVE_START = Condition("positive initial eigenvalue", Gt(initial_least_eigenvalue, 0, evaluate=False))
@@ -133,9 +148,9 @@ smooth_flow = Statement(
             assumes=(*FROM_DATA, Condition("width", Ge(m, data_width))),
             promises=DATA_PROMISES,
             rate=Rate(exp(-lambda_0 / 2), 2, t),
-            events=(INITIAL_KERNEL,),
+            events=(INITIAL_KERNEL, RESIDUAL),
             reason="From data alone: half of lambda_0 is kept at the start, half of that on the path.",
-            arguments=(half_at_the_start, kept_by_width(beta), DATA.first_root, DATA.flow),
+            arguments=(*SMOOTH_START, kept_by_width(beta), DATA.first_root, DATA.flow),
         ),
         Edition(
             "sharp",
@@ -166,10 +181,10 @@ smooth_descent = Statement(
             assumes=(*FROM_DATA, Condition("width", Ge(m, data_width)), STEP),
             promises=DATA_PROMISES,
             rate=Rate(1 - eta * lambda_0 / 4, 1, k),
-            events=(INITIAL_KERNEL,),
+            events=(INITIAL_KERNEL, RESIDUAL),
             reason="As for the flow; ||J||^2 <= L^2 S for all weights, so that a finite step loses nothing.",
             arguments=(
-                half_at_the_start,
+                *SMOOTH_START,
                 kept_by_width(beta),
                 linear_step,
                 DATA.step,
@@ -194,7 +209,8 @@ smooth_descent = Statement(
         ),
     ),
     rests_on=(smooth_flow,),
-    remark="Descent, exact fit, first layer, scale m^(-1/2), loss 1/2 sum of squares. e_0 must be given.",
+    remark="Descent, exact fit, first layer, scale m^(-1/2), loss 1/2 sum of squares. In the sharp edition "
+    "lambda_H0 and e_0 are given.",
 )
 
 smooth_existence = Statement(

@@ -10,7 +10,7 @@ import pytest
 
 from bounds import Problem, theorem
 from bounds.activations import ERF, TANH
-from bounds.arithmetic import compare, evaluate
+from bounds.arithmetic import Kind, compare, evaluate
 from bounds.papers import baseline_two_layer as paper
 from bounds.settings import TwoLayer
 
@@ -85,6 +85,8 @@ RETYPED = {
     (RELU, "sharp", "radius"): ("R =", lambda v: 3 * mp.sqrt(mp.pi / 2) * v.lambda_0 / (4 * v.X**2)),
     (RELU, "explicit", "then least eigenvalue"): ("lambda_k >=", lambda v: 3 * v.lambda_0 / 16),
     (RELU, "explicit", "then convergence"): ("e_k**2 <=", lambda v: mp.exp(-3 * v.lambda_0 * v.t / 8) * v.e_0**2),
+    (FLOW, "explicit", "event delta_3"): ("e_0 <=", lambda v: mp.sqrt((v.Y**2 + v.n / v.c_sigma) / v.delta_3)),
+    (DESCENT, "explicit", "event delta_3"): ("e_0 <=", lambda v: mp.sqrt((v.Y**2 + v.n / v.c_sigma) / v.delta_3)),
     (RELU, "*", "event delta_3"): ("e_0 <=", lambda v: mp.sqrt((v.Y**2 + v.n / 2) / v.delta_3)),
 }
 
@@ -160,6 +162,26 @@ def test_the_data_width_asks_sixteen_times_the_instance_one() -> None:
     instance = t.width(problem, "sharp", given={"lambda_H0": least}, initial_residual=3)
     ratio = t.width(problem, initial_residual=3).midpoint / instance.midpoint
     assert ratio == pytest.approx(16, rel=1e-6)
+
+
+@pytest.mark.parametrize(("n", "d", "expected"), [(10, 10, 2.4e4), (50, 50, 4.6e4), (100, 50, 1.7e5)])
+def test_tanh_on_spheres_asks_for_tens_of_thousands(n: int, d: int, expected: float) -> None:
+    """Labels +-1, the kernel of infinite width: figures of one draw each, computed by another program."""
+    draw = np.random.default_rng(0)
+    problem = Problem(draw.normal(size=(n, d)), draw.choice([-1.0, 1.0], n))
+    least = problem.least_eigenvalue_of(TwoLayer("first", TANH))
+    width = theorem("baseline-two-layer-flow").width(
+        problem, "sharp", given={"lambda_H0": least}, initial_residual=math.sqrt(n)
+    )
+    assert expected / 2.5 < width.midpoint < 2.5 * expected
+
+
+def test_the_explicit_edition_needs_nothing_but_data() -> None:
+    problem = Problem(np.eye(4), np.ones(4))
+    t = theorem("baseline-two-layer-descent")
+    wide, told = t.width(problem), t.width(problem, initial_residual=2)
+    assert wide.kind >= Kind.ENCLOSED and not wide.assumption and compare(told, "<", wide).holds
+    assert t.step_size(problem).contains(1)  # tanh has slope 1 at 0, and S = 1
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
