@@ -127,6 +127,11 @@ def main():
             measured, certified, found, cost, step = least_widths(
                 X, y, seed, options.activation, widths, options.steps, options.repeats
             )
+            if measured is None and certified is None:
+                print(
+                    f"{name:>18} {seed:>4} neither training nor a certificate succeeds at the widths tried", flush=True
+                )
+                continue
             ratio = certified / measured if certified else np.inf
             ratios.append(ratio)
             line = f"{name:>18} {seed:>4} {measured or '-':>8} {certified or '-':>9} {ratio:>5.2f}"
