@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import flint
@@ -117,6 +118,40 @@ def certify(
         step_size = round_down_step(norm)
     rho = norm_of(*residual(setting, weights, now, X, y))
     return _search(setting, weights, X, y, now, root(least), norm, rho, None if continuous else step_size)
+
+
+def first_certified(
+    checkpoints: Iterable[Weights],
+    setting: Stack,
+    problem: Problem,
+    *,
+    step_size: float | None = None,
+    continuous: bool = False,
+) -> tuple[int, Certificate] | Refusal:
+    """The first point of a training run, by any optimiser, from which descent is proved to converge.
+
+    Args:
+        checkpoints: weights in the order of the run, at least one.
+        setting: the network.
+        problem: the data.
+        step_size: of the descent that is certified, as for :func:`certify`.
+        continuous: gradient flow instead.
+
+    Returns:
+        The index of the checkpoint and its certificate, or the last refusal.
+
+    Raises:
+        ValueError: there is no checkpoint; or as :func:`certify`.
+    """
+    last: Refusal | None = None
+    for index, weights in enumerate(checkpoints):
+        found = certify(weights, setting, problem, step_size=step_size, continuous=continuous)
+        if isinstance(found, Certificate):
+            return index, found
+        last = found
+    if last is None:
+        raise ValueError("there is no checkpoint: give the weights of at least one point of the run")
+    return last
 
 
 def round_down_step(norm: Enclosure) -> float:

@@ -13,7 +13,7 @@ from mpmath import mp, mpf
 
 from bounds import Problem
 from bounds.activations.pointwise import POINTWISE
-from bounds.certificates.proving import Certificate, Refusal, certify
+from bounds.certificates.proving import Certificate, Refusal, certify, first_certified
 from bounds.certificates.stack import Layer, Stack
 from tests.bounds.certificates.networks import (
     data,
@@ -262,3 +262,17 @@ SLOPES = {
     "erf": lambda z: 2 / np.sqrt(np.pi) * np.exp(-z * z),
     "softplus": lambda z: 1 / (1 + np.exp(-z)),
 }
+
+
+def test_the_first_certified_point_of_a_run() -> None:
+    """Weights on the way from the start to a polished network: once certified, later points are too."""
+    network = stack("tanh", 4, (12,))
+    X, y = data(1, 6, 4)
+    start, end = draw(network, 1), trained(network, 1, X, y)
+    run = [{name: start[name] + t * (end[name] - start[name]) for name in start} for t in (0, 0.5, 0.9, 0.999999, 1)]
+    index, found = first_certified(run, network, Problem(X, y))
+    assert 1 <= index <= 4 and found.verdict.holds
+    assert all(isinstance(certify(weights, network, Problem(X, y)), Refusal) for weights in run[:index])
+    assert isinstance(first_certified(run[:1], network, Problem(X, y)), Refusal)
+    with pytest.raises(ValueError, match="no checkpoint"):
+        first_certified([], network, Problem(X, y))
