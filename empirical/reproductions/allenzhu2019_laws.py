@@ -20,7 +20,7 @@ from empirical.experiments import run_network
 from empirical.losses import Loss
 from empirical.measurements import View, jacobian_change, semi_smoothness
 from empirical.networks.allenzhu2019 import FullyConnected
-from empirical.reproductions.rows import Row, exponent
+from empirical.reproductions.rows import Row, exponent_row
 from empirical.tangent_kernels import gram_matrix
 
 
@@ -70,8 +70,9 @@ def laws(
         rows.append(Row("largest share of flips / (L omega^(2/3))", at, flips / depth, "at most c (Lemma 8.2)"))
     for name, allowed in ALLOWED.items():
         sizes = [m for m, found in runs.items() for _ in found]
-        slope, margin = exponent(sizes, [r.quantities[name] for found in runs.values() for r in found])
-        rows.append(Row(f"exponent in m of: {name}", f"L = {depth}", slope, f"in the limit <= {allowed}", margin))
+        values = [r.quantities[name] for found in runs.values() for r in found]
+        promised = f"in the limit <= {allowed}"
+        rows.append(exponent_row(f"exponent in m of: {name}", f"L = {depth}", sizes, values, promised))
     return rows
 
 

@@ -15,7 +15,7 @@ from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
 from empirical.networks.shallow import TwoLayer
-from empirical.reproductions.rows import Row, exponent
+from empirical.reproductions.rows import Row, exponent_row
 
 
 def predicted_norms(H: np.ndarray, residual: np.ndarray, step_size: float, steps: int) -> np.ndarray:
@@ -27,7 +27,7 @@ def predicted_norms(H: np.ndarray, residual: np.ndarray, step_size: float, steps
 
 
 def curve_deviations(
-    widths: Sequence[int] = (512, 2048, 8192),
+    widths: Sequence[int] = (512, 1024, 2048, 4096, 8192),
     *,
     points: int = 50,
     dimension: int = 20,
@@ -69,5 +69,6 @@ def curve_deviations(
         for m, found in deviations.items()
     ]
     sizes = [m for m in widths for _ in seeds]
-    slope, margin = exponent(sizes, [d for m in widths for d in deviations[m]])
-    return [*rows, Row("exponent of the deviation in m", f"m = {min(widths)}..{max(widths)}", slope, "-1/2", margin)]
+    values = [d for m in widths for d in deviations[m]]
+    at = f"m = {min(widths)}..{max(widths)}"
+    return [*rows, exponent_row("exponent of the deviation in m", at, sizes, values, "-1/2")]

@@ -17,7 +17,7 @@ from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
 from empirical.networks.ding2021 import ResNet
-from empirical.reproductions.rows import Row, exponent
+from empirical.reproductions.rows import Row, exponent_row
 
 _PACE = 0.1
 """Pseudo-time of one step: the descent's step size is this times M L."""
@@ -54,8 +54,8 @@ def width_rate(
         Row("rms |E_M - E| sqrt(M)", f"L = {depth}, M = {M}, time {time:g}", value * M**0.5, "constant")
         for M, value in rms.items()
     ]
-    slope, margin = exponent(list(rms), list(rms.values()))
-    return [*rows, Row("exponent of the error in M", f"L = {depth}, time {time:g}", slope, "-1/2", margin)]
+    at = f"L = {depth}, time {time:g}"
+    return [*rows, exponent_row("exponent of the error in M", at, list(rms), list(rms.values()), "-1/2")]
 
 
 def depth_rate(
@@ -77,8 +77,8 @@ def depth_rate(
         Row("|E_L - E| L", f"M = {branches}, L = {L}, time {time:g}", value * L, "constant")
         for L, value in mean.items()
     ]
-    slope, margin = exponent(list(mean), list(mean.values()))
-    return [*rows, Row("exponent of the error in L", f"M = {branches}, time {time:g}", slope, "-1", margin)]
+    at = f"M = {branches}, time {time:g}"
+    return [*rows, exponent_row("exponent of the error in L", at, list(mean), list(mean.values()), "-1")]
 
 
 def start_deviation(

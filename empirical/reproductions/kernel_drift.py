@@ -17,7 +17,7 @@ from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
 from empirical.networks.shallow import TwoLayer
-from empirical.reproductions.rows import Row, exponent
+from empirical.reproductions.rows import Row, exponent_row
 from empirical.tangent_kernels import gram_matrix
 from empirical.training import schedule
 
@@ -70,10 +70,10 @@ def drift_exponents(
                 found = run.series("tangent kernel", "drift_from_start").values()
                 sizes.append(m)
                 drifts.append(max(float(np.max(d)) for d in found) / scale)
-        slope, margin = exponent(sizes, drifts)
         at_widest = float(np.mean(drifts[-len(seeds) :]))
         rows.append(Row("largest relative drift", f"{activation}, {start} start, m = {widths[-1]}", at_widest, "small"))
-        rows.append(Row("exponent of the kernel drift in m", f"{activation}, {start} start", slope, promised, margin))
+        at = f"{activation}, {start} start"
+        rows.append(exponent_row("exponent of the kernel drift in m", at, sizes, drifts, promised))
     return rows
 
 

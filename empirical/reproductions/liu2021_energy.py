@@ -28,7 +28,7 @@ from empirical.networks.liu2021_opt import (
     orthogonal_step,
 )
 from empirical.networks.shallow import TwoLayer
-from empirical.reproductions.rows import Row, exponent
+from empirical.reproductions.rows import Row, exponent_row
 
 
 def moments(
@@ -72,8 +72,7 @@ def gap_exponent(
     rows = [
         Row("(mean - least) / least energy", f"{at}, n = {n}", gap, "-> 0") for n, gap in zip(sizes, gaps, strict=True)
     ]
-    slope, margin = exponent(sizes, gaps)
-    return [*rows, Row("exponent of the gap in n", at, slope, f"{-1 + s / (d - 1):.3g}", margin)]
+    return [*rows, exponent_row("exponent of the gap in n", at, sizes, gaps, f"{-1 + s / (d - 1):.3g}")]
 
 
 def _minimise(n: int, d: int, s: float, seed: int) -> float:

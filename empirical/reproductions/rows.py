@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.stats import t as student
+from empirical.scaling import scaling_exponent
 
 
 @dataclass(frozen=True)
@@ -33,19 +31,7 @@ class Row:
         return f"{self.quantity}, {self.at}: {self.measured:.4g}{margin} (promised {self.promised})"
 
 
-def exponent(sizes: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
-    """The power p of values ~ sizes^p by least squares in the logarithms.
-
-    Args:
-        sizes: at least three different positive numbers (repeats allowed).
-        values: positive, one for each.
-
-    Returns:
-        p and half the width of its 95 % interval, by Student's t for independent normal errors of the logarithms.
-    """
-    x, y = np.log(np.asarray(sizes, dtype=float)), np.log(np.asarray(values, dtype=float))
-    centred = x - x.mean()
-    slope = float(centred @ y / (centred @ centred))
-    errors = y - y.mean() - slope * centred
-    deviation = math.sqrt(float(errors @ errors) / (len(x) - 2) / float(centred @ centred))
-    return slope, float(student.ppf(0.975, len(x) - 2)) * deviation
+def exponent_row(quantity: str, at: str, sizes: Sequence[float], values: Sequence[float], promised: str) -> Row:
+    """The exponent of values ~ sizes^p as a row, with the interval of :func:`~empirical.scaling.scaling_exponent`."""
+    fit = scaling_exponent(sizes, values)
+    return Row(quantity, at, fit.value, promised, fit.upper - fit.value)

@@ -17,7 +17,7 @@ from empirical.reproductions import (
     liu2021_energy,
     su2019_harmonics,
 )
-from empirical.reproductions.rows import Row, exponent
+from empirical.reproductions.rows import Row
 from empirical.store import Store
 from empirical.training import train
 
@@ -47,16 +47,6 @@ def test_curves_resume_and_come_in_order(tmp_path):
     assert [(s.spec.width, s.spec.seed) for s in whole] == [(50, 0), (50, 1), (70, 0), (70, 1)]
     assert whole[1] == some[0]
     assert calls == [(2, 4), (3, 4), (4, 4)]
-
-
-def test_exponents_and_their_intervals():
-    sizes = [10, 20, 40, 80]
-    assert exponent(sizes, [3 * n**-0.7 for n in sizes]) == (pytest.approx(-0.7), pytest.approx(0, abs=1e-12))
-    rng, misses = np.random.default_rng(0), 0
-    for _ in range(400):
-        slope, margin = exponent(sizes, [3 * n**-0.7 * math.exp(0.1 * rng.standard_normal()) for n in sizes])
-        misses += abs(slope + 0.7) > margin
-    assert 8 <= misses <= 34  # 5 % of 400 within three deviations
 
 
 def by_quantity(rows):
