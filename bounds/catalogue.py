@@ -57,6 +57,12 @@ def paper_of(statement: Statement) -> Paper:
     return next(paper for paper in papers() if any(statement is s for s in paper.statements))
 
 
+def label(statement: Statement) -> str:
+    """A statement's name with its paper, for where statements of several papers stand together."""
+    paper = paper_of(statement)
+    return f"{paper.authors[0].partition(',')[0]} {paper.year}, {statement.name}"
+
+
 def obligations(identifier: str) -> Iterator[tuple[Statement, str, Obligation]]:
     """Every proof obligation of a theorem and of what it rests on: statement, edition name, obligation.
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from bounds import quantities as q
-from bounds.catalogue import papers, theorem
+from bounds.catalogue import label, paper_of, theorem
 from bounds.gram import rounding_contributions
 from bounds.problem import Problem
 from bounds.rendering import latex
@@ -141,19 +141,14 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 def named_apart(statements: Sequence[Statement]) -> list[Statement]:
     """The same statements, named with their paper where they come from several: two papers have a Theorem 4.1."""
-    origin = {id(s): paper for paper in papers() for s in paper.statements}
-    if len({id(origin[id(s)]) for s in statements}) == 1:
+    if len({id(paper_of(s)) for s in statements}) == 1:
         return list(statements)
     renamed: dict[int, Statement] = {}
 
     def rename(statement: Statement) -> Statement:
         if id(statement) not in renamed:
-            paper = origin[id(statement)]
-            renamed[id(statement)] = replace(
-                statement,
-                name=f"{paper.authors[0].partition(',')[0]} {paper.year}, {statement.name}",
-                rests_on=tuple(map(rename, statement.rests_on)),
-            )
+            rests_on = tuple(map(rename, statement.rests_on))
+            renamed[id(statement)] = replace(statement, name=label(statement), rests_on=rests_on)
         return renamed[id(statement)]
 
     return [rename(statement) for statement in statements]

@@ -68,14 +68,14 @@ def prove(theorem: str | None = None, *, timeout: Real = 10.0, json: Flag = Fals
 
 def _obligations(names: tuple[str, ...]) -> Iterator[tuple[str, str, Obligation]]:
     """Each obligation once, though theorems share lemmas."""
-    from bounds.catalogue import obligations
+    from bounds.catalogue import label, obligations
 
     seen = set()
     for name in names:
         for statement, edition, obligation in obligations(name):
             if id(obligation) not in seen:
                 seen.add(id(obligation))
-                yield statement.name, edition, obligation
+                yield label(statement) if len(names) > 1 else statement.name, edition, obligation
 
 
 def _together(rows: list[ProofRow]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from bounds import Problem, theorem
 from bounds.gram import rounding_contributions
 from empirical.store import Store
-from reports.comparison import compare
+from reports.comparison import compare, named_apart
 from reports.measurement import EFFORTS, Effort, orthonormal
 from reports.rows import judge
 from reports.schema import Comparison
@@ -183,3 +183,19 @@ def test_the_demonstration_is_inside_its_condition_for_every_seed(seed: int) -> 
         initial_residual=float(np.linalg.norm(problem.y - outputs)),
     )
     assert answer.verdict.holds and q.e_0 in answer.values
+
+
+def test_theorems_of_several_papers_are_named_apart() -> None:
+    descent, flow = theorem("du2019-two-layer"), theorem("du2019-two-layer-flow")
+    assert named_apart([descent, flow]) == [descent, flow]
+    mixed = named_apart([descent, theorem("liu2022-pl"), flow])
+    names = [s.name for top in mixed for s in top.graph()]
+    assert "Du 2019, Lemma 3.2" in names and any(name.startswith("Liu 2022, ") for name in names)
+    lemmas = {id(s) for top in (mixed[0], mixed[2]) for s in top.graph() if s.name == "Du 2019, Lemma 3.2"}
+    assert len(lemmas) == 1  # a lemma that two theorems share stays one
+    assert [s.identifier for s in mixed] == ["du2019-two-layer", "liu2022-pl", "du2019-two-layer-flow"]
+
+
+def test_a_theorem_on_other_networks_cannot_lead_a_report() -> None:
+    with pytest.raises(ValueError, match="runs train two-layer ReLU"):
+        compare(orthonormal(0.1), theorems=["du2019-deep-fc"])
