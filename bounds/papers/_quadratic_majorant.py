@@ -175,6 +175,27 @@ def linear_step(edition: Edition) -> Obligation:
     )
 
 
+def stable_step(norm: Expr, given: tuple[Relational, ...] = ()) -> Argument:
+    """The step is within the reach of the linear step, on the whole ball.
+
+    Args:
+        norm: what bounds the norm of the Jacobian after a path of length s.
+        given: what bounds s.
+    """
+
+    def argument(edition: Edition) -> Obligation:
+        reach = Symbol("J", nonnegative=True)
+        return Obligation(
+            "stable step",
+            "eta ||J||^2 <= 1 wherever the path may go.",
+            given=(Le(eta, edition.limit(eta)), Le(reach, norm), *given),
+            claim=Le(eta * reach**2, 1),
+            planted=Le(eta * reach**2, Q(9, 10)),
+        )
+
+    return argument
+
+
 # --- Descent by the descent lemma alone, which loses a factor 4 in the condition --------------------------------------
 
 

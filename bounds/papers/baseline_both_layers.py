@@ -31,7 +31,7 @@ from bounds import quantities as q
 from bounds.activations import RELU, TANH, Activation
 from bounds.arithmetic import Enclosure
 from bounds.gram import Gram
-from bounds.papers._quadratic_majorant import Majorant, linear_step
+from bounds.papers._quadratic_majorant import Majorant, linear_step, stable_step
 from bounds.papers._systems import ball, jacobian_0, path, sigma_0
 from bounds.quantities import X_norm, eta, k, least_eigenvalue, lipschitz, smoothness, t, y_norm
 from bounds.settings import Floats, Setting
@@ -69,6 +69,7 @@ flow_root = 2 * y_norm / (sigma_0 + sqrt(flow_kept))
 descent_kept = sigma_0**2 - 2 * smooth_beta * y_norm
 descent_root = 2 * y_norm / (sigma_0 + sqrt(descent_kept))
 
+STABLE = stable_step(jacobian_0 + smooth_beta * path, given=(Le(path, ball),))
 FLOW = Majorant(sigma_0, lipschitz * X_norm, conditions=("labels",), residual=y_norm)
 DESCENT = Majorant(sigma_0, smooth_beta, conditions=("labels",), residual=y_norm, unit=lipschitz + smoothness * ball)
 
@@ -124,7 +125,14 @@ descent = Statement(
             rate=Rate(1 - eta * descent_kept, 1, k),
             reason="The Jacobian is |X| (L + beta R)-Lipschitz on the ball of radius R; J_0 is the norm of the "
             "features.",
-            arguments=(linear_step, DESCENT.step, DESCENT.first_root, DESCENT.least_eigenvalue, DESCENT.descent),
+            arguments=(
+                STABLE,
+                linear_step,
+                DESCENT.step,
+                DESCENT.first_root,
+                DESCENT.least_eigenvalue,
+                DESCENT.descent,
+            ),
         ),
     ),
     rests_on=(flow,),

@@ -47,6 +47,7 @@ from bounds.papers._quadratic_majorant import (
     plain_root,
     plain_step,
     plain_sum,
+    stable_step,
 )
 from bounds.papers._systems import ball, beta_F, distance, jacobian_0, lipschitz_F, nearest, newton, path, sigma_0
 from bounds.quantities import e_0, eta, k, least_eigenvalue, quantity, residual, t
@@ -63,6 +64,7 @@ slope = sigma_0 / 2 - beta_F * eta * lipschitz_F * e_0 / 4
 plain_length = 2 * e_0 / (slope + sqrt(slope**2 - beta_F * e_0))
 
 SHARP = Majorant(sigma_0, beta_F)
+STABLE = stable_step(jacobian_0 + beta_F * path, given=(Le(path, ball),))
 KEPT = (
     Promise("path", Le(path, first_root)),
     Promise("residual along the path", Le(residual, e_0 - sigma_0 * path + beta_F * path**2 / 2)),
@@ -152,7 +154,7 @@ descent = Statement(
             rate=Rate(1 - eta * discriminant, 1, k),
             reason="For eigenvalues of eta K up to 1 a finite step loses nothing: the certificate of Newton and "
             "Kantorovich form, at c = 1. That certificate covers steps up to twice as large.",
-            arguments=(linear_step, SHARP.step, SHARP.first_root, SHARP.least_eigenvalue, SHARP.descent),
+            arguments=(STABLE, linear_step, SHARP.step, SHARP.first_root, SHARP.least_eigenvalue, SHARP.descent),
         ),
     ),
     rests_on=(flow,),

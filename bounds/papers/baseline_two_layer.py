@@ -33,7 +33,14 @@ from sympy import Ge, Gt, Le, exp, log, pi, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import TANH
-from bounds.papers._quadratic_majorant import Majorant, contracts, linear_step, maps_into_itself, no_solution_nearer
+from bounds.papers._quadratic_majorant import (
+    Majorant,
+    contracts,
+    linear_step,
+    maps_into_itself,
+    no_solution_nearer,
+    stable_step,
+)
 from bounds.papers._systems import distance, nearest, newton, path
 from bounds.papers._two_layer_steps import (
     KEPT,
@@ -123,6 +130,7 @@ RESIDUAL = Event(
 )
 SMOOTH_START = (arguments.union_of_events, markov_residual(mean_square, residual_bound), half_at_the_start)
 INSTANCE = Majorant(sqrt(initial_least_eigenvalue), beta, conditions=("width", "positive initial eigenvalue"))
+STABLE = stable_step(lipschitz * X_norm)
 DATA = Majorant(sqrt(lambda_0 / 2), beta, known=(Gt(lambda_0, 0),), conditions=("width",))
 POSITIVE_START = Condition("positive initial eigenvalue", Gt(initial_least_eigenvalue, 0, evaluate=False))
 STEP = Condition("step size", Le(eta, 1 / (lipschitz**2 * S)))
@@ -186,6 +194,7 @@ smooth_descent = Statement(
             arguments=(
                 *SMOOTH_START,
                 kept_by_width(beta),
+                STABLE,
                 linear_step,
                 DATA.step,
                 DATA.first_root,
@@ -200,6 +209,7 @@ smooth_descent = Statement(
             rate=Rate(1 - eta * kept, 1, k),
             reason="For given initial weights, without probability.",
             arguments=(
+                STABLE,
                 linear_step,
                 INSTANCE.step,
                 INSTANCE.first_root,
