@@ -75,6 +75,12 @@ class Statement:
     for_all: tuple[str, ...] = ()
     remark: str = ""
 
+    @property
+    def networks(self) -> str:
+        """The networks it speaks of, in words."""
+        free = ", ".join(name.replace("_", " ") for name in self.for_all)
+        return f"{self.setting} (an example: any {free})" if free else str(self.setting)
+
     def edition(self, name: str) -> Edition:
         """Look an edition up by name.
 

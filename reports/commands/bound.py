@@ -29,7 +29,8 @@ app = App(
   zeroloss bound                                    50 handwritten digits
   zeroloss bound du2019-two-layer --data sphere:n=20,d=10,seed=1 --delta 0.05
   zeroloss bound --data mine.csv --target price --edition explicit
-  zeroloss bound --data iris --n 20 --width 1e6 --step-size 1e-3 --json""",
+  zeroloss bound --data iris --n 20 --width 1e6 --step-size 1e-3 --json
+  zeroloss bound du2019-deep-fc --setting depth=3,activation=tanh""",
 )
 
 
@@ -183,6 +184,7 @@ def demand(
         theorem=statement.identifier,
         name=statement.name,
         dynamics=statement.dynamics,
+        setting=str(setting or statement.setting),
         edition=edition.name,
         mark=str(edition.mark),
         hidden_constants=tuple(map(str, edition.hidden_constants)),
@@ -218,6 +220,7 @@ def _page(record: Bounds, console: Console, *, decided: bool) -> None:
     console.print(table(("certified invariant", "value"), ((i.name, digits(i.value)) for i in record.invariants)))
     for name in dict.fromkeys(d.theorem for d in record.demands):
         demands = [d for d in record.demands if d.theorem == name]
+        console.print(demands[0].setting)
         console.print(
             table(
                 ("edition", "asks for width", "allows step", "mark"),

@@ -156,6 +156,7 @@ class Demand(msgspec.Struct, frozen=True):
 
     Args:
         theorem, name, dynamics: which theorem.
+        setting: of which networks the numbers are.
         edition, mark: which edition, and its provenance.
         hidden_constants: taken as 1, so that a width is a lower and a step size an upper estimate.
         width: the least width it asks for, where it asks for one.
@@ -168,6 +169,7 @@ class Demand(msgspec.Struct, frozen=True):
     theorem: str
     name: str
     dynamics: str
+    setting: str
     edition: str
     mark: str
     hidden_constants: tuple[str, ...]

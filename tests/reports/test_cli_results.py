@@ -207,6 +207,18 @@ def test_conditions_are_decided_on_a_width_and_a_step(capsys):
     assert "conditions: fails" in page and "conditions: undecided" in page and "~" in page
 
 
+def test_the_networks_of_a_theorem_are_chosen_and_recorded(capsys):
+    tokens = ["bound", "du2019-deep-fc", *SMALL, "--edition", "explicit"]
+    (shallow,) = record(capsys, records.Bounds, *tokens).demands
+    (deep,) = record(capsys, records.Bounds, *tokens, "--setting", "depth=3,activation=tanh").demands
+    assert "2 hidden layers, softplus" in shallow.setting and "3 hidden layers, tanh" in deep.setting
+    assert deep.width.bounds[0] > shallow.width.bounds[1]
+    (measured,) = record(capsys, records.Bounds, *tokens, "--given", "c_w=2,lambda_H0=0.1").demands
+    assert (
+        measured.width.bounds[1] < shallow.width.bounds[0] and "spectral norm of the initial weights" in measured.note
+    )
+
+
 def test_one_edition_of_all_theorems(capsys):
     read = record(capsys, records.Bounds, "bound", *SMALL, "--edition", "improved")
     assert {d.edition for d in read.demands} == {"improved"}
