@@ -19,7 +19,7 @@ from empirical.dynamics import GradientFlow, Method, trajectory
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import Family
-from empirical.store import Store, content_key
+from empirical.store import Scalar, Store, content_key, scalars
 from empirical.training import fingerprint
 
 
@@ -83,6 +83,16 @@ class NetworkRun(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """The content hash of the specification."""
         return content_key(self.spec)
+
+    def row(self) -> dict[str, Scalar]:
+        """Its specification and verdict, both ends of the loss, and of each observable the last numbers."""
+        row = scalars(self.spec) | {"verdict": self.verdict, "reason": self.reason}
+        row |= {"first.losses": self.losses[0], "last.losses": self.losses[-1]}
+        for measured in self.measurements:
+            for name, value in measured.values.items():
+                if not isinstance(value, list):
+                    row[f"last.{measured.observable}.{name}"] = value
+        return row
 
     def series(self, observable: str, value: str) -> dict[float, float | list[float]]:
         """One value of an observable by step or time.

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -39,6 +39,15 @@ class Record(Protocol):
         ...
 
 
+@runtime_checkable
+class Tabulated(Protocol):
+    """A record that says itself what of it fits a table row, where :func:`scalars` would leave out too much."""
+
+    def row(self) -> dict[str, Scalar]:
+        """The cells of its row, by column."""
+        ...
+
+
 _R = TypeVar("_R", bound=Record)
 
 
@@ -54,6 +63,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     specification: dict[str, Scalar]
     reason: str
+
+    def row(self) -> dict[str, Scalar]:
+        """The specification, and the reason."""
+        return {**self.specification, "reason": self.reason}
 
 
 class DamagedRecord(UserWarning):
@@ -88,9 +101,9 @@ def content_key(specification: msgspec.Struct) -> str:
 def scalars(record: msgspec.Struct) -> dict[str, Scalar]:
     """What of a record fits a table row.
 
-    These are its scalar fields and those of the structs in it, under their own names; of a list of structs, the
-    scalar fields of both ends as ``first.name`` and ``last.name``; of a list of numbers ``name``, both ends as
-    ``first.name`` and ``last.name``.
+    These are its scalar fields and those of the structs in it, under their own names; which of several types a struct
+    is (its tag), under the name of its field; of a list of structs, the scalar fields of both ends as ``first.name``
+    and ``last.name``; of a list of numbers ``name``, both ends as ``first.name`` and ``last.name``.
     """
     row: dict[str, Scalar] = {}
     for name in record.__struct_fields__:
@@ -98,7 +111,8 @@ def scalars(record: msgspec.Struct) -> dict[str, Scalar]:
         if value is None or isinstance(value, bool | int | float | str):
             row[name] = value
         elif isinstance(value, msgspec.Struct):
-            row |= scalars(value)
+            tag = value.__struct_config__.tag
+            row |= ({name: tag} if tag is not None else {}) | scalars(value)
         elif isinstance(value, list) and value:
             for place, end in (("first", value[0]), ("last", value[-1])):
                 ends = scalars(end) if isinstance(end, msgspec.Struct) else {name: end}
@@ -216,9 +230,10 @@ class Store:
 
     def _write(self, target: Path, record: Record) -> Path:
         payload = msgspec.msgpack.encode(record)
-        row = scalars(record) if isinstance(record, msgspec.Struct) else {}
-        if isinstance(record, Failure):
-            row = {**record.specification, "reason": record.reason}
+        if isinstance(record, Tabulated):
+            row = record.row()
+        else:
+            row = scalars(record) if isinstance(record, msgspec.Struct) else {}
         head = msgspec.msgpack.encode(
             _Head(type(record).__name__, record.key, row, len(payload), hashlib.sha256(payload).digest())
         )

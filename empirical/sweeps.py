@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from empirical.batches import single_threaded
@@ -193,6 +194,7 @@ def _no_interrupts() -> Iterator[None]:
 
     A terminal sends it to all processes, and workers would answer with tracebacks.
     """
+    resource_tracker.ensure_running()  # which lets interrupts through as it starts, so it starts before
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -4,6 +4,10 @@ import polars as pl
 import pytest
 
 from empirical import train
+from empirical.dynamics import GradientDescent, GradientFlow
+from empirical.experiments import run_network
+from empirical.losses import Loss
+from empirical.networks import du2019_deep, shallow
 from empirical.results import table, write_table
 from empirical.searches import Decay, least_width
 from empirical.store import DamagedRecord, Failure, Store
@@ -84,3 +88,30 @@ def test_an_empty_store_is_an_empty_table_and_no_store_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such folder"):
         table(tmp_path / "absent")
     assert not (tmp_path / "absent").exists()
+
+
+def test_runs_of_any_family_are_rows(tmp_path, rng_problem):
+    store = Store(tmp_path)
+    families = {"du2019-deep-resnet": du2019_deep.ResNet(width=6, depth=2), "two-layer": shallow.TwoLayer(width=6)}
+    methods = {
+        "gradient-descent": GradientDescent(step_size=0.05, steps=4),
+        "gradient-flow": GradientFlow(horizon=0.1, tolerance=1e-4),
+    }
+    runs = {}
+    for name, family in families.items():
+        for how, method in methods.items():
+            times = (0, getattr(method, "steps", 0.1))
+            observe = {"residuals": times, "tangent kernel": times}
+            runs[name, how] = run_network(
+                family, *rng_problem, loss=Loss(), method=method, observe=observe, store=store
+            )
+    found = table(store)
+    assert found.height == 4
+    for row in found.iter_rows(named=True):
+        run = runs[row["family"], row["method"]]
+        assert row["key"] == run.key and row["width"] == 6 and row["verdict"] == "finished"
+        assert row["last.losses"] == run.losses[-1]
+        last = run.measurements[-1]
+        for name, value in last.values.items():
+            if not isinstance(value, list):
+                assert row[f"last.{last.observable}.{name}"] == value
