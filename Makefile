@@ -40,6 +40,8 @@ bench: $(VENV)/test-tools $(VENV)/bench-tools
 	$(bin)/pytest benchmarks
 	$(bin)/python benchmarks/bench_least_eigenvalue.py
 	$(bin)/python benchmarks/bench_gram.py
+	$(bin)/python benchmarks/bench_store.py
+	$(bin)/python benchmarks/bench_sweep.py
 	$(bin)/python benchmarks/bench_peers.py
 	$(bin)/python benchmarks/bench_finite_gram.py
 	$(bin)/python benchmarks/bench_certify.py --quick

@@ -19,10 +19,10 @@ GRID = """
 data = "sphere:n=30,d=5,seed=0"
 width = [64, 128]
 step_size = 0.1
-seed = "0..39"
-steps = 3000
+seed = "0..29"
+steps = 2000
 """
-RUNS = 80
+RUNS = 60
 
 
 @pytest.fixture
