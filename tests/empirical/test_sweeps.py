@@ -52,7 +52,7 @@ def expected(tmp_path_factory):
 
 def start(grid, runs, *options, **environment):
     command = [sys.executable, "-m", "reports.cli", "sweep", grid, "--store", runs, "--json", *options]
-    if "--scheduler" not in options:
+    if not {"--scheduler", "--workers"} & set(options):
         command += ["--workers", "2"]
     return subprocess.Popen(
         command,
@@ -128,18 +128,20 @@ def test_workers_killed_in_mid_run_lose_nothing_and_damaged_files_are_done_again
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_resumes(grid, runs, expected):
-    sweep = start(grid, runs)
+    grid.write_text(GRID.replace("0..29", "0..59"))  # workers have some seconds to end what they are at
+    sweep = start(grid, runs, "--workers", "1")
     until(lambda: count(runs) > 10)
     os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does
     record, err = end(sweep, code=130)
     assert record is None
     assert err.splitlines()[-1].startswith("zeroloss: interrupted: finished runs stay in")
     kept = count(runs)
-    assert 10 < kept < RUNS
+    assert 10 < kept < 2 * RUNS
     record, err = end(start(grid, runs))
-    assert (record["finished"], record["reused"]) == (RUNS - kept, kept)
-    assert f"{kept} runs are in {runs} already, {RUNS - kept} are missing" in err
-    check(runs, expected)
+    assert (record["finished"], record["reused"]) == (2 * RUNS - kept, kept)
+    assert f"{kept} runs are in {runs} already, {2 * RUNS - kept} are missing" in err
+    assert count(runs) == 2 * RUNS
+    assert all(Store(runs).get(key, Run) == run for key, run in expected.items())
 
 
 def test_two_sweeps_on_one_folder_share_the_work(grid, runs, expected):
