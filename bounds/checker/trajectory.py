@@ -26,7 +26,7 @@ from bounds.checker.newton_kantorovich import Conclusion, check_decay, conclude,
 
 MOST_STEPS = 100_000
 
-BITS = (256, 512, 1024)
+BITS = (256, 512, 1024, 2048, 4096)
 """Of the replay, tried one after the other."""
 
 SHARP = arb(2) ** -80
@@ -114,7 +114,7 @@ def _follow(network: Network, X: Floats, y: Floats, offset: Floats, eta: arb, st
         following = ((1 + eta * q).max(eta * (N**2 + q) - 1) * E + lost).upper()
         walked = (walked + norm(move.entries()) + lost + E + following).upper()
         E = following
-        if not E + walked < 2**60:
+        if not E < SHARP:  # it never shrinks
             break
         network = replace(network, layers=[replace(first, weight=arb_mat(move.nrows(), move.ncols(), middle)), last])
     weight = matrix(network.layers[0].weight)
