@@ -6,7 +6,7 @@ residual falls at least as fast as the parabola e_0 - sigma s + beta s^2 / 2; it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sympy import Eq, Expr, Ge, Gt, Le, Lt, Symbol, log, sqrt
 from sympy import Rational as Q
@@ -20,8 +20,6 @@ from bounds.statements import Edition
 
 _e, _f, _D, _g, _s, _sigma = (Symbol(name, nonnegative=True) for name in ("e", "f", "D", "g", "s", "sigma"))
 """Residual before and after a step, its length, the gradient's norm, path before it, least singular value there."""
-
-_unit = Symbol("unit", positive=True)
 
 _squares = Symbol("s_squares", nonnegative=True)
 """Sum of the squared lengths of the steps."""
@@ -37,7 +35,6 @@ class Majorant:
         known: what is known of the two, such as the definition of beta or a law of the start.
         conditions: names of the edition's conditions that make the discriminant positive.
         residual: its norm at the start.
-        unit: a positive subexpression that the solvers take as one number, whatever its value.
     """
 
     sigma: Expr
@@ -45,7 +42,6 @@ class Majorant:
     known: tuple[Relational, ...] = ()
     conditions: tuple[str, ...] = ("Jacobian",)
     residual: Expr = e_0
-    unit: Expr | None = None
 
     def given(self, edition: Edition) -> tuple[Relational, ...]:
         """The conditions that the proof rests on."""
@@ -64,101 +60,74 @@ class Majorant:
     def first_root(self, edition: Edition) -> Obligation:
         """No path is longer than promised: the parabola would be negative beyond."""
         bound = promised(edition, "path")
-        return self._brief(
-            Obligation(
-                "first root",
-                "Where the path has the promised length, the parabola above the residual is at most 0.",
-                given=(*self.given(edition), Eq(_s, bound)),
-                steps=(
-                    Step("discriminant", Ge(self.discriminant, 0)),
-                    Step("length", Ge(_s * (self.sigma + sqrt(self.discriminant)), 2 * self.residual)),
-                ),
-                claim=Le(self.at(_s), 0),
-                planted=Le(self.at(Q(9, 10) * _s), 0),
-            )
+        return Obligation(
+            "first root",
+            "Where the path has the promised length, the parabola above the residual is at most 0.",
+            given=(*self.given(edition), Eq(_s, bound)),
+            steps=(
+                Step("discriminant", Ge(self.discriminant, 0)),
+                Step("length", Ge(_s * (self.sigma + sqrt(self.discriminant)), 2 * self.residual)),
+            ),
+            claim=Le(self.at(_s), 0),
+            planted=Le(self.at(Q(9, 10) * _s), 0),
         )
 
     def least_eigenvalue(self, edition: Edition) -> Obligation:
         """What Weyl leaves of the least eigenvalue at the end of the promised path."""
         length, bound = promised(edition, "path"), promised(edition, "least eigenvalue")
-        return self._brief(
-            Obligation(
-                "least eigenvalue",
-                "On a path no longer than promised the least singular value is at least sigma - beta s >= 0; square "
-                "it.",
-                given=(*self.given(edition), Le(_s, length), Ge(_sigma, self.sigma - self.beta * _s)),
-                steps=(
-                    Step("slope", Ge(self.sigma - self.beta * _s, sqrt(self.discriminant))),
-                    Step("singular value", Ge(_sigma, sqrt(self.discriminant))),
-                ),
-                claim=Ge(_sigma**2, bound),
-                planted=Ge(_sigma**2, Q(11, 10) * bound),
-            )
+        return Obligation(
+            "least eigenvalue",
+            "On a path no longer than promised the least singular value is at least sigma - beta s >= 0; square it.",
+            given=(*self.given(edition), Le(_s, length), Ge(_sigma, self.sigma - self.beta * _s)),
+            steps=(
+                Step("slope", Ge(self.sigma - self.beta * _s, sqrt(self.discriminant))),
+                Step("singular value", Ge(_sigma, sqrt(self.discriminant))),
+            ),
+            claim=Ge(_sigma**2, bound),
+            planted=Ge(_sigma**2, Q(11, 10) * bound),
         )
 
     def flow(self, edition: Edition) -> Obligation:
         """The decay of the squared residual under the flow."""
         assert edition.rate is not None
         decay, bound = -log(edition.rate.factor), promised(edition, "least eigenvalue")
-        return self._brief(
-            Obligation(
-                "rate of the flow",
-                "The squared residual decays at twice the least eigenvalue.",
-                given=(*self.given(edition), Ge(_sigma**2, bound)),
-                claim=Ge(2 * _sigma**2, decay),
-                planted=Ge(2 * _sigma**2, Q(11, 10) * decay),
-            )
+        return Obligation(
+            "rate of the flow",
+            "The squared residual decays at twice the least eigenvalue.",
+            given=(*self.given(edition), Ge(_sigma**2, bound)),
+            claim=Ge(2 * _sigma**2, decay),
+            planted=Ge(2 * _sigma**2, Q(11, 10) * decay),
         )
 
     def step(self, edition: Edition) -> Obligation:
         """One step of descent stays under the parabola."""
-        return self._brief(
-            Obligation(
-                "one step",
-                "||r_+|| <= ||(1 - eta K) r|| + beta D^2 / 2, and the first is at most ||r|| - (sigma - beta s) D.",
-                given=(
-                    *self.known,
-                    Le(_f, _e - _D * (self.sigma - self.beta * _s) + self.beta * _D**2 / 2),
-                    Le(_e, self.at(_s)),
-                ),
-                claim=Le(_f, self.at(_s + _D)),
-                planted=Le(_f, self.at(_s + _D) - _D / 10),
-            )
+        return Obligation(
+            "one step",
+            "||r_+|| <= ||(1 - eta K) r|| + beta D^2 / 2, and the first is at most ||r|| - (sigma - beta s) D.",
+            given=(
+                *self.known,
+                Le(_f, _e - _D * (self.sigma - self.beta * _s) + self.beta * _D**2 / 2),
+                Le(_e, self.at(_s)),
+            ),
+            claim=Le(_f, self.at(_s + _D)),
+            planted=Le(_f, self.at(_s + _D) - _D / 10),
         )
 
     def descent(self, edition: Edition) -> Obligation:
         """The contraction of the residual in each step of descent."""
         assert edition.rate is not None
         factor, bound = edition.rate.factor, promised(edition, "least eigenvalue")
-        return self._brief(
-            Obligation(
-                "contraction",
-                "||r_+|| <= ||r|| - sigma D with sigma the least singular value at the end of the path, and D >= eta "
-                "sigma ||r||.",
-                given=(Ge(_sigma**2, bound), Le(_f, _e - _sigma * _D), Ge(_D, eta * _sigma * _e), Gt(_e, 0)),
-                steps=(
-                    Step("product", Le(_f, _e - eta * _sigma**2 * _e)),
-                    Step("eigenvalue", Ge(eta * _sigma**2 * _e, eta * bound * _e)),
-                ),
-                claim=Le(_f, factor * _e),
-                planted=Le(_f, (1 - Q(11, 10) * (1 - factor)) * _e),
-            )
-        )
-
-    def _brief(self, obligation: Obligation) -> Obligation:
-        """The obligation with the unit as one symbol."""
-        if self.unit is None:
-            return obligation
-
-        def short(relation: Relational) -> Relational:
-            return relation.subs(self.unit, _unit)
-
-        return replace(
-            obligation,
-            given=tuple(map(short, obligation.given)),
-            claim=short(obligation.claim),
-            planted=short(obligation.planted),
-            steps=tuple(Step(step.name, short(step.claim)) for step in obligation.steps),
+        return Obligation(
+            "contraction",
+            "||r_+|| <= ||r|| - sigma D with sigma the least singular value at the end of the path, and D >= eta "
+            "sigma ||r||.",
+            given=(Ge(_sigma**2, bound), Le(_f, _e - _sigma * _D), Ge(_D, eta * _sigma * _e), Gt(_e, 0)),
+            steps=(
+                Step("product", Le(_f, _e - eta * _sigma**2 * _e)),
+                Step("eigenvalue", Ge(eta * _sigma**2 * _e, eta * bound * _e)),
+            ),
+            claim=Le(_f, factor * _e),
+            planted=Le(_f, (1 - Q(11, 10) * (1 - factor)) * _e),
         )
 
 
@@ -277,7 +246,7 @@ def plain_root(edition: Edition) -> Obligation:
 # --- Existence by the simplified Newton iteration ---------------------------------------------------------------------
 
 
-def maps_into_itself(newton: Expr, kappa: Expr, condition: str = "curvature") -> Argument:
+def maps_into_itself(newton: Expr, kappa: Expr, condition: str = "curvature", *known: Relational) -> Argument:
     """The simplified Newton iteration maps the promised ball into itself."""
 
     def argument(edition: Edition) -> Obligation:
@@ -285,7 +254,7 @@ def maps_into_itself(newton: Expr, kappa: Expr, condition: str = "curvature") ->
         return Obligation(
             "maps the ball into itself",
             "||T(w) - w_0|| <= b + kappa t^2 / 2 on the ball of radius t.",
-            given=(assumed(edition, condition),),
+            given=(*known, assumed(edition, condition)),
             claim=Le(newton + kappa * radius**2 / 2, radius),
             planted=Le(newton + Q(3, 5) * kappa * radius**2, radius),
         )
@@ -293,7 +262,7 @@ def maps_into_itself(newton: Expr, kappa: Expr, condition: str = "curvature") ->
     return argument
 
 
-def contracts(newton: Expr, kappa: Expr, condition: str = "curvature") -> Argument:
+def contracts(newton: Expr, kappa: Expr, condition: str = "curvature", *known: Relational) -> Argument:
     """It contracts there."""
 
     def argument(edition: Edition) -> Obligation:
@@ -301,7 +270,7 @@ def contracts(newton: Expr, kappa: Expr, condition: str = "curvature") -> Argume
         return Obligation(
             "contracts",
             "||T(w) - T(w')|| <= kappa t ||w - w'|| on the ball of radius t.",
-            given=(assumed(edition, condition),),
+            given=(*known, assumed(edition, condition)),
             claim=Lt(kappa * radius, 1),
             planted=Lt(kappa * radius, Q(9, 10)),
         )

@@ -8,13 +8,15 @@ from sympy import Rational as Q
 from bounds.papers._systems import assumed, promised
 from bounds.proofs.arguments import Argument
 from bounds.proofs.obligations import Obligation, Step
-from bounds.quantities import S, X_norm, delta_1, delta_2, delta_3, e_0, lambda_0, lipschitz, m, n
+from bounds.quantities import S, X_norm, delta_1, delta_2, delta_3, e_0, lambda_0, lipschitz, m, n, quantity
 from bounds.statements import Edition
 
 _v, _u, _error, _sigma = (Symbol(name, nonnegative=True) for name in ("v", "u", "error", "sigma"))
 
 KEPT = 3 * lambda_0 / 4
 """What matrix Chernoff keeps of the least eigenvalue at the start."""
+
+counts = quantity("Q", "error of the counts of neurons near a kink, over m^(-1/2)", latex="q", nonnegative=True)
 
 
 def half_at_the_start(edition: Edition) -> Obligation:
@@ -45,16 +47,16 @@ def markov_residual(mean: Expr, bound: Expr) -> Argument:
     return argument
 
 
-def kept_by_width(beta: Expr) -> Argument:
+def kept_by_width(jacobian: tuple[Symbol, Expr]) -> Argument:
     """The width leaves half of what the start has kept."""
 
     def argument(edition: Edition) -> Obligation:
-        bound = promised(edition, "least eigenvalue")
+        bound, beta = promised(edition, "least eigenvalue"), jacobian[0]
         return Obligation(
             "least eigenvalue",
             "On the path the least eigenvalue is at least sigma^2 - 2 beta e_0, with sigma^2 >= lambda_0 / 2 at the "
             "start.",
-            given=(Gt(lambda_0, 0), assumed(edition, "width"), Ge(_sigma**2, lambda_0 / 2)),
+            given=(Gt(lambda_0, 0), Eq(*jacobian), assumed(edition, "width"), Ge(_sigma**2, lambda_0 / 2)),
             steps=(Step("drift", Le(8 * beta * e_0, lambda_0)),),
             claim=Ge(_sigma**2 - 2 * beta * e_0, bound),
             planted=Ge(_sigma**2 - 2 * beta * e_0, Q(11, 10) * bound),
@@ -66,7 +68,7 @@ def kept_by_width(beta: Expr) -> Argument:
 # --- ReLU: neurons near a kink, for all radii at once -----------------------------------------------------------------
 
 
-def uniform_count(error: Expr) -> Argument:
+def uniform_count(error: tuple[Symbol, Expr]) -> Argument:
     """The inequality of Dvoretzky, Kiefer and Wolfowitz, with Massart's constant, and a union bound."""
 
     def argument(edition: Edition) -> Obligation:
@@ -74,7 +76,7 @@ def uniform_count(error: Expr) -> Argument:
             "neurons near a kink, for all radii",
             "For each input the fraction of |w_r.x_i| <= u departs from its probability by more than a for some u with "
             "probability at most 2 exp(-2 m a^2).",
-            given=(Lt(delta_2, 1), Eq(_error, error)),
+            given=(Lt(delta_2, 1), Eq(*error), Eq(_error, error[0] / sqrt(m))),
             claim=Le(2 * n * exp(-2 * m * _error**2), delta_2),
             planted=Le(2 * n * exp(-Q(19, 10) * m * _error**2), delta_2),
         )
@@ -82,11 +84,11 @@ def uniform_count(error: Expr) -> Argument:
     return argument
 
 
-def integral(error: Expr, share: Expr, root: Expr) -> Argument:
+def integral(error: tuple[Symbol, Expr], share: Expr, root: Expr) -> Argument:
     """The width makes the integral of the squared singular value as large as the residual.
 
     Args:
-        error: of the fractions of neurons near a kink.
+        error: of the fractions of neurons near a kink, over m^(-1/2), with its formula.
         share: how much of the least singular value may be lost.
         root: the square root of the width.
     """
@@ -97,17 +99,16 @@ def integral(error: Expr, share: Expr, root: Expr) -> Argument:
         whole = KEPT * end**2 - Q(4, 3) * sigma * X_norm * end**3 + S * end**4 / 2
         gained = sqrt(pi / 2) * (whole - KEPT * _error)
         needed = X_norm * e_0 / sqrt(m)
-        lost = sqrt(2 / pi) * X_norm * e_0 + KEPT * sqrt(log(2 * n / delta_2) / 2)
+        lost = sqrt(2 / pi) * X_norm * e_0 + KEPT * error[0]
         return Obligation(
             "integral",
             "The integral of (sigma - ||X|| sqrt(v))^2 over the fraction v of flipped neurons, from the error of the "
             "counts on, times sqrt(pi/2) since v <= error + sqrt(2/pi) u, is at least ||X|| e_0 / sqrt(m).",
-            given=(Gt(lambda_0, 0), Lt(delta_2, 1), Eq(_error, error), assumed(edition, "width")),
+            given=(Gt(lambda_0, 0), Eq(_error, error[0] / sqrt(m)), assumed(edition, "width")),
             steps=(
-                Step("logarithm", Gt(log(2 * n / delta_2), 0)),
                 Step("root of the width", Ge(sqrt(m), root)),
                 Step("times the integral", Ge(sqrt(m) * whole, lost)),
-                Step("error", Le(sqrt(m) * _error, sqrt(log(2 * n / delta_2) / 2))),
+                Step("error", Le(sqrt(m) * _error, error[0])),
                 Step("residual", Ge(sqrt(m) * (whole - KEPT * _error), sqrt(2 / pi) * X_norm * e_0)),
             ),
             claim=Ge(gained, needed),

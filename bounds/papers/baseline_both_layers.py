@@ -32,7 +32,7 @@ from bounds.activations import RELU, TANH, Activation
 from bounds.arithmetic import Enclosure
 from bounds.gram import Gram
 from bounds.papers._quadratic_majorant import Majorant, linear_step, stable_step
-from bounds.papers._systems import ball, jacobian_0, path, sigma_0
+from bounds.papers._systems import ball, beta_F, jacobian_0, path, sigma_0
 from bounds.quantities import X_norm, eta, k, least_eigenvalue, lipschitz, smoothness, t, y_norm
 from bounds.settings import Floats, Setting
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Rate, Statement
@@ -63,15 +63,14 @@ class ZeroOutput(Setting):
         return f"two-layer {self.activation}, v^T s(Wx), both layers trained from v = 0 and any W, {self.loss}"
 
 
-smooth_beta = X_norm * (lipschitz + smoothness * ball)
 flow_kept = sigma_0**2 - 2 * lipschitz * X_norm * y_norm
 flow_root = 2 * y_norm / (sigma_0 + sqrt(flow_kept))
-descent_kept = sigma_0**2 - 2 * smooth_beta * y_norm
+descent_kept = sigma_0**2 - 2 * beta_F * y_norm
 descent_root = 2 * y_norm / (sigma_0 + sqrt(descent_kept))
 
-STABLE = stable_step(jacobian_0 + smooth_beta * path, given=(Le(path, ball),))
+STABLE = stable_step(jacobian_0 + beta_F * path, given=(Le(path, ball),))
 FLOW = Majorant(sigma_0, lipschitz * X_norm, conditions=("labels",), residual=y_norm)
-DESCENT = Majorant(sigma_0, smooth_beta, conditions=("labels",), residual=y_norm, unit=lipschitz + smoothness * ball)
+DESCENT = Majorant(sigma_0, beta_F, conditions=("labels",), residual=y_norm)
 
 flow = Statement(
     "Flow from zero output weights",
@@ -114,15 +113,16 @@ descent = Statement(
             Mark.REDERIVED,
             assumes=(
                 UNIT_ROWS,
-                Condition("labels", Lt(y_norm, sigma_0**2 / (2 * smooth_beta))),
+                Condition("labels", Lt(y_norm, sigma_0**2 / (2 * beta_F))),
                 Condition("ball", Gt(ball, 2 * y_norm / sigma_0)),
-                Condition("step size", Le(eta, 1 / (jacobian_0 + smooth_beta * ball) ** 2)),
+                Condition("step size", Le(eta, 1 / (jacobian_0 + beta_F * ball) ** 2)),
             ),
             promises=(
                 Promise("path", Le(path, descent_root)),
                 Promise("least eigenvalue", Ge(least_eigenvalue, descent_kept)),
             ),
             rate=Rate(1 - eta * descent_kept, 1, k),
+            where=((beta_F, X_norm * (lipschitz + smoothness * ball)),),
             reason="The Jacobian is |X| (L + beta R)-Lipschitz on the ball of radius R; J_0 is the norm of the "
             "features.",
             arguments=(

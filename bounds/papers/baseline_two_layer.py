@@ -29,7 +29,7 @@ Lee 2020, from memory).
 
 from __future__ import annotations
 
-from sympy import Ge, Gt, Le, exp, log, pi, sqrt
+from sympy import Eq, Ge, Gt, Le, exp, log, pi, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import TANH
@@ -41,9 +41,10 @@ from bounds.papers._quadratic_majorant import (
     no_solution_nearer,
     stable_step,
 )
-from bounds.papers._systems import distance, nearest, newton, path
+from bounds.papers._systems import beta_F, distance, nearest, newton, path
 from bounds.papers._two_layer_steps import (
     KEPT,
+    counts,
     farthest,
     half_at_the_start,
     half_of_the_singular_value,
@@ -92,22 +93,24 @@ from bounds.statements import (
 SMOOTH = TwoLayer(trained="first", activation=TANH)
 RELU_FIRST = TwoLayer(trained="first")
 
-beta = smoothness * X_norm / sqrt(m)
-"""Lipschitz constant of the Jacobian."""
+JACOBIAN = (beta_F, smoothness * X_norm / sqrt(m))
+"""The Lipschitz constant of the Jacobian, for all weights."""
 
-kept = initial_least_eigenvalue - 2 * beta * e_0
+kept = initial_least_eigenvalue - 2 * beta_F * e_0
 first_root = 2 * e_0 / (sqrt(initial_least_eigenvalue) + sqrt(kept))
 sharp_width = 4 * smoothness**2 * S * e_0**2 / initial_least_eigenvalue**2
 data_width = 64 * smoothness**2 * S * e_0**2 / lambda_0**2
 data_path = 4 * (sqrt(2) - 1) * e_0 / sqrt(lambda_0)
 chernoff_half = 2 * lipschitz**2 * S * log(n / delta_1) / ((1 - log(2)) * lambda_0)
 existence_width = 4 * smoothness**2 * S * newton**2 / initial_least_eigenvalue
-kappa = beta / sqrt(initial_least_eigenvalue)
+kappa = beta_F / sqrt(initial_least_eigenvalue)
 within = 2 * newton / (1 + sqrt(1 - 2 * newton * kappa))
 beyond = 2 * newton / (1 + sqrt(1 + 2 * newton * kappa))
 
-count_error = sqrt(log(2 * n / delta_2) / (2 * m))
-lost = sqrt(2 / pi) * X_norm * e_0 + KEPT * sqrt(log(2 * n / delta_2) / 2)
+COUNTS_ERROR = (counts, sqrt(log(2 * n / delta_2) / 2))
+"""Times m^(-1/2), what the fraction of neurons near a kink may exceed its probability by, for all radii at once."""
+
+lost = sqrt(2 / pi) * X_norm * e_0 + KEPT * counts
 """What the integral must make up for, times sqrt(m): the residual, and the error of the counts."""
 
 relu_root = 96 * S * lost / (11 * KEPT**2)
@@ -129,9 +132,14 @@ RESIDUAL = Event(
     residual_bound,
 )
 SMOOTH_START = (arguments.union_of_events, markov_residual(mean_square, residual_bound), half_at_the_start)
-INSTANCE = Majorant(sqrt(initial_least_eigenvalue), beta, conditions=("width", "positive initial eigenvalue"))
+INSTANCE = Majorant(
+    sqrt(initial_least_eigenvalue),
+    beta_F,
+    known=(Eq(*JACOBIAN),),
+    conditions=("width", "positive initial eigenvalue"),
+)
 STABLE = stable_step(lipschitz * X_norm)
-DATA = Majorant(sqrt(lambda_0 / 2), beta, known=(Gt(lambda_0, 0),), conditions=("width",))
+DATA = Majorant(sqrt(lambda_0 / 2), beta_F, known=(Gt(lambda_0, 0), Eq(*JACOBIAN)), conditions=("width",))
 POSITIVE_START = Condition("positive initial eigenvalue", Gt(initial_least_eigenvalue, 0, evaluate=False))
 STEP = Condition("step size", Le(eta, 1 / (lipschitz**2 * S)))
 FROM_DATA = (UNIT_ROWS, POSITIVE, Condition("initial kernel", Ge(m, chernoff_half)))
@@ -158,13 +166,14 @@ smooth_flow = Statement(
             rate=Rate(exp(-lambda_0 / 2), 2, t),
             events=(INITIAL_KERNEL, RESIDUAL),
             reason="From data alone: half of lambda_0 is kept at the start, half of that on the path.",
-            arguments=(*SMOOTH_START, kept_by_width(beta), DATA.first_root, DATA.flow),
+            arguments=(*SMOOTH_START, kept_by_width(JACOBIAN), DATA.first_root, DATA.flow),
         ),
         Edition(
             "sharp",
             Mark.REDERIVED,
             assumes=(UNIT_ROWS, POSITIVE_START, Condition("width", Ge(m, sharp_width))),
             promises=INSTANCE_PROMISES,
+            where=(JACOBIAN,),
             rate=Rate(exp(-2 * kept), 2, t),
             reason="For given initial weights, without probability: lambda_H0 and e_0 are those of the instance.",
             arguments=(INSTANCE.first_root, INSTANCE.least_eigenvalue, INSTANCE.flow),
@@ -193,7 +202,7 @@ smooth_descent = Statement(
             reason="As for the flow; ||J||^2 <= L^2 S for all weights, so that a finite step loses nothing.",
             arguments=(
                 *SMOOTH_START,
-                kept_by_width(beta),
+                kept_by_width(JACOBIAN),
                 STABLE,
                 linear_step,
                 DATA.step,
@@ -206,6 +215,7 @@ smooth_descent = Statement(
             Mark.REDERIVED,
             assumes=(UNIT_ROWS, POSITIVE_START, Condition("width", Gt(m, sharp_width)), STEP),
             promises=INSTANCE_PROMISES,
+            where=(JACOBIAN,),
             rate=Rate(1 - eta * kept, 1, k),
             reason="For given initial weights, without probability.",
             arguments=(
@@ -237,10 +247,11 @@ smooth_existence = Statement(
             Mark.REDERIVED,
             assumes=(UNIT_ROWS, POSITIVE_START, Condition("width", Gt(m, existence_width))),
             promises=(Promise("distance", Le(distance, within)), Promise("nearest solution", Ge(nearest, beyond))),
+            where=(JACOBIAN,),
             reason="kappa <= beta ||X|| / (sqrt(m) sigma_0) in the baseline for systems; b^2 = r_0^T K(0)^(-1) r_0.",
             arguments=(
-                maps_into_itself(newton, kappa, "width"),
-                contracts(newton, kappa, "width"),
+                maps_into_itself(newton, kappa, "width", Eq(*JACOBIAN)),
+                contracts(newton, kappa, "width", Eq(*JACOBIAN)),
                 no_solution_nearer(newton, kappa),
             ),
         ),
@@ -271,14 +282,15 @@ relu_flow = Statement(
             ),
             rate=Rate(exp(-3 * lambda_0 / 8), 2, t),
             radius=relu_travel,
+            where=(COUNTS_ERROR,),
             events=(INITIAL_KERNEL, COUNTS, INITIAL_RESIDUAL),
             reason="The integral up to where half of the least singular value is left.",
             arguments=(
                 arguments.union_of_events,
                 arguments.initial_residual,
                 arguments.chernoff_start,
-                uniform_count(count_error),
-                integral(count_error, Q(1, 2), relu_root),
+                uniform_count(COUNTS_ERROR),
+                integral(COUNTS_ERROR, Q(1, 2), relu_root),
                 farthest(Q(1, 2)),
                 half_of_the_singular_value,
             ),
@@ -294,6 +306,7 @@ relu_flow = Statement(
             ),
             promises=(Promise("travel", Le(travel, relu_travel_sharp)),),
             radius=relu_travel_sharp,
+            where=(COUNTS_ERROR,),
             events=(INITIAL_KERNEL, COUNTS, INITIAL_RESIDUAL),
             reason="The integral up to where nothing is left: zero loss in the limit, without a rate. At large n the "
             "width is (72/pi) S^3 e_0^2 over the fourth power of 3/4 lambda_0.",
@@ -301,8 +314,8 @@ relu_flow = Statement(
                 arguments.union_of_events,
                 arguments.initial_residual,
                 arguments.chernoff_start,
-                uniform_count(count_error),
-                integral(count_error, Q(1), relu_root_sharp),
+                uniform_count(COUNTS_ERROR),
+                integral(COUNTS_ERROR, Q(1), relu_root_sharp),
                 farthest(Q(1)),
             ),
         ),

@@ -25,7 +25,7 @@ def _flow(v):
 
 
 def _descent(v):
-    return v.X * v.L + v.X * v.beta * v.R_B
+    return v.beta_F
 
 
 def _kept(beta):
@@ -41,6 +41,7 @@ RETYPED = {
     (FLOW, "explicit", "then path"): ("S_k <=", _root(_flow)),
     (FLOW, "explicit", "then least eigenvalue"): ("lambda_k >=", _kept(_flow)),
     (FLOW, "explicit", "then convergence"): ("e_k**2 <=", lambda v: v.e_0**2 * mp.exp(-2 * v.t * _kept(_flow)(v))),
+    (DESCENT, "explicit", "where beta_F"): ("beta_F =", lambda v: v.X * v.L + v.X * v.beta * v.R_B),
     (DESCENT, "explicit", "if labels"): ("Y <", lambda v: v.sigma_0**2 / 2 / _descent(v)),
     (DESCENT, "explicit", "if ball"): ("R_B >", lambda v: 2 * v.Y / v.sigma_0),
     (DESCENT, "explicit", "if step size"): ("eta <=", lambda v: 1 / (v.J_0 + _descent(v) * v.R_B) ** 2),

@@ -20,32 +20,34 @@ FLOW, DESCENT = "Flow of smooth two-layer networks", "Descent of smooth two-laye
 EXIST, RELU = "Solutions of smooth two-layer networks", "Flow of ReLU two-layer networks"
 RANGES = {
     **{"lambda_H0": (0.95, 2), "beta": (0.1, 0.3), "e_0": (0.3, 0.6), "X": (1, 1.3), "m": (20, 40)},
-    **{"b": (0.1, 0.2), "lambda_0": (0.3, 0.5), "delta_2": (0.1, 0.4)},
+    **{"b": (0.1, 0.2), "beta_F": (0.1, 0.5), "lambda_0": (0.3, 0.5), "delta_2": (0.1, 0.4)},
 }
 
 
 def _kept(v):
-    return v.lambda_H0 - 2 * v.beta * v.X * v.e_0 / mp.sqrt(v.m)
+    return v.lambda_H0 - 2 * v.beta_F * v.e_0
 
 
-def _root(v):  # the root of e_0 - s sqrt(lambda) + beta X s^2 / (2 sqrt(m))
-    return mp.sqrt(v.m) / (v.beta * v.X) * (mp.sqrt(v.lambda_H0) - mp.sqrt(_kept(v)))
+def _root(v):  # the root of e_0 - s sqrt(lambda) + beta s^2 / 2
+    return 1 / v.beta_F * (mp.sqrt(v.lambda_H0) - mp.sqrt(_kept(v)))
 
 
 def _kappa(v):
-    return v.beta * v.X / mp.sqrt(v.m * v.lambda_H0)
+    return v.beta_F / mp.sqrt(v.lambda_H0)
 
 
 def _relu(number, over=1):
     def width(v):
         lam = mp.mpf(3) / 4 * v.lambda_0
-        counts = lam * mp.sqrt(mp.log(2 * v.n / v.delta_2) / 2)
+        counts = lam * v.Q
         return (number * v.X**2 / over / lam**2) ** 2 * (mp.sqrt(2 / mp.pi) * v.X * v.e_0 + counts) ** 2
 
     return width
 
 
 RETYPED = {
+    ("*", "*", "where beta_F"): ("beta_F =", lambda v: v.beta * v.X / mp.sqrt(v.m)),
+    ("*", "*", "where Q"): ("Q =", lambda v: mp.sqrt(mp.log(2 * v.n / v.delta_2) / 2)),
     ("*", "*", "if positive least eigenvalue"): ("lambda_0 >", lambda v: 0),
     ("*", "*", "if positive initial eigenvalue"): ("lambda_H0 >", lambda v: 0),
     ("*", "*", "if initial kernel"): (
