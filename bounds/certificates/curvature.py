@@ -2,9 +2,9 @@ r"""The curvature of a two-layer network's loss along a run, enclosed in every s
 
 The part of the Hessian that is not J^T J is block diagonal: neuron r has H(q) = X^T diag(q) X with
 q_i = c a_r r_i s''(w_r.x_i). H is linear in q, and increasing. Let q_k belong to one step, P and Q to two others whose
-spectra are enclosed, -s_-(P) <= H(P) <= s_+(P). For p, t >= 0
+spectra are enclosed, -s^-(P) <= H(P) <= s^+(P). For p, t >= 0
 
-    -H(q_k) = p (-H(P)) + t (-H(Q)) + H(p P + t Q - q_k) <= p s_-(P) + t s_-(Q) + S^2 max_i (p P + t Q - q_k)_i,
+    -H(q_k) = p (-H(P)) + t (-H(Q)) + H(p P + t Q - q_k) <= p s^-(P) + t s^-(Q) + S^2 max_i (p P + t Q - q_k)_i,
 
 with S = ||X||, and likewise for H(q_k). Runs are smooth, so the last term is of second order in the distance of the
 steps; where it is not small, a spectrum between them helps. Where S^2 max |q| is small itself, none is needed.
@@ -30,10 +30,10 @@ TOGETHER = 2**21
 
 @dataclass(frozen=True, eq=False)
 class Growth:
-    """Upper bounds s_- and s_+ of -H and H over all neurons, each step of a window; never negative.
+    """Upper bounds s^- and s^+ of -H and H over all neurons, each step of a window; never negative.
 
     Args:
-        negative, positive: s_- and s_+ (steps,).
+        negative, positive: s^- and s^+ (steps,).
     """
 
     negative: FloatArray
@@ -42,7 +42,7 @@ class Growth:
 
 @dataclass(frozen=True, eq=False)
 class _Knot:
-    """The vectors q (m n,) of one step with their proved spectra, s_- and s_+ (m,)."""
+    """The vectors q (m n,) of one step with their proved spectra, s^- and s^+ (m,)."""
 
     q: FloatArray
     negative: FloatArray
@@ -56,7 +56,7 @@ class Curvature:
     Args:
         X: inputs (n, d).
         spectral: S, from above.
-        step_size: eta; the growth exponent of a step is eta s_-.
+        step_size: eta; the growth exponent of a step is eta s^-.
         allowance: growth exponent that may be spent in all on bounds without spectra.
         spectra: counts the steps whose spectra were computed.
     """

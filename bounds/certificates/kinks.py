@@ -21,13 +21,15 @@ D be its length. Then r_+ = (I - eta K_p) r + q with q_i = c sum_r a_r t_ri, t_r
 and Schwarz q_i^2 <= (n_i / m) sum_r (x_i.(w_+ - w)_r)^2 over the neurons paired with i, and (w_+ - w)_r =
 -eta c a_r X^T (p_r o r); so ||q||^2 <= eta^2 r^T Q_p r <= tau^2 eta^2 r^T K_p r = tau^2 D^2. Together with step (a) of
 the proof there, ||r_+|| <= ||r|| - c_T sigma D + tau D: the residual falls by at least mu D, and D >= eta sigma ||r||.
+The same holds for a shortened step, so one that would pass the length rho / mu leads, cut off just beyond it, to a
+negative residual: absurd.
 Hence all steps together are at most rho / mu long, a single neuron moves at most eta c S sum ||r|| <= c S rho /
 (mu sigma), and no pair outside the set comes to its kink. QED
 
 The slope of the ReLU at 0 may be any number in [0, 1].
 
-**For all P at once.** Let A_- and A_+ be the 0/1 matrices of the pairs active for all and for some P. Entry (i, j) of
-K_p lies between those of (A_-^T A_- / m) o (X X^T) and (A_+^T A_+ / m) o (X X^T): a midpoint off the diagonal, whose
+**For all P at once.** Let A^- and A^+ be the 0/1 matrices of the pairs active for all and for some P. Entry (i, j) of
+K_p lies between those of (A^-^T A^- / m) o (X X^T) and (A^+^T A^+ / m) o (X X^T): a midpoint off the diagonal, whose
 radius matrix has a norm, and the lower end on it, as a nonnegative diagonal matrix only helps. The same for Q_p, with
 rows A_r o X x_i.
 """

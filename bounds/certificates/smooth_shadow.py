@@ -4,11 +4,11 @@ Exact descent is w_{k+1} = w_k - eta J(w_k)^T r(w_k), the run v_k, w_0 = v_0; no
 :mod:`bounds.certificates.smooth_descent`, with B = sup |s'''|. Let ||w_k - v_k|| <= E_k, E_0 = 0.
 
 **One step.** The Hessian of the loss is J^T J + blockdiag(H_r), H_r = c a_r X^T diag(r_i s''(w_r.x_i)) X. If on the
-segment from v_k to w_k every H_r lies between -s_- and s_+, both at least 0, and ||J||^2 <= Lambda, then the mean M of
-the Hessian over the segment has -s_- <= M <= Lambda + s_+, and w_{k+1} - v_{k+1} = (I - eta M)(w_k - v_k) plus a vector
+segment from v_k to w_k every H_r lies between -s^- and s^+, both at least 0, and ||J||^2 <= Lambda, then the mean M of
+the Hessian over the segment has -s^- <= M <= Lambda + s^+, and w_{k+1} - v_{k+1} = (I - eta M)(w_k - v_k) plus a vector
 as long as the defect d_k. So
 
-    E_{k+1} = max(1 + eta s_-, eta (Lambda + s_+) - 1) E_k + d_k.
+    E_{k+1} = max(1 + eta s^-, eta (Lambda + s^+) - 1) E_k + d_k.
 
 (The two zeros matter: without them the factor may come out below the true one.) On the segment ||J|| <= N + L E, r
 moves by at most (N + L E) E and s'' by B v E, so the H_r move by at most c S^2 (beta (N + L E) + B v ||r||) E;

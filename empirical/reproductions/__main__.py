@@ -12,9 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-
 from empirical.reproductions import (
     allenzhu2019_laws,
     arora2019_curve,
@@ -60,21 +57,27 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*REPRODUCTIONS, []], help="which; all if none is named")
     parser.add_argument("--json", metavar="FILE", help="also write the rows there")
     arguments = parser.parse_args()
-    console = Console()
     found: dict[str, list[dict[str, object]]] = {}
     for name in arguments.names or REPRODUCTIONS:
         title, parts = REPRODUCTIONS[name]
         start = time.perf_counter()
         rows = [row for part in parts for row in part()]
         found[name] = [asdict(row) for row in rows]
-        table = Table("quantity", "at", "measured", "promised", title=f"{title} ({time.perf_counter() - start:.0f} s)")
-        for row in rows:
-            margin = "" if row.margin is None else f" ± {row.margin:.2g}"
-            table.add_row(row.quantity, row.at, f"{row.measured:.4g}{margin}", row.promised)
-        console.print(table)
+        print(f"{title} ({time.perf_counter() - start:.0f} s)")
+        print(_aligned([("quantity", "at", "measured", "promised"), *map(_cells, rows)]), end="\n\n")
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(found, file, indent=1)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    margin = "" if row.margin is None else f" ± {row.margin:.2g}"
+    return row.quantity, row.at, f"{row.measured:.4g}{margin}", row.promised
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 if __name__ == "__main__":
