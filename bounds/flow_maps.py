@@ -41,6 +41,13 @@ def increasing_floor(inputs: Sequence[Exact], labels: Sequence[Exact]) -> Fracti
     return (squares - sum((total**2 / size for total, size in pools), Fraction(0))) / (2 * len(labels))
 
 
+def floor_on_a_line(problem: Problem) -> Fraction:
+    """The floor of a problem with inputs on a line; zero, of which nothing follows, in more than one dimension."""
+    if problem.d > 1:
+        return Fraction(0)
+    return increasing_floor(problem.X[:, 0].tolist(), problem.y.tolist())
+
+
 def attained_on_a_line(problem: Problem) -> Verdict:
     """Whether labels are strictly monotone in inputs on a line, as exact fit by a flow map asks.
 
@@ -49,7 +56,7 @@ def attained_on_a_line(problem: Problem) -> Verdict:
         than one dimension.
     """
     X, y = problem.X, problem.y
-    if X.shape[1] > 1:
+    if problem.d > 1:
         return Verdict(Outcome.UNDECIDED, reason="decided for inputs on a line only")
     points = sorted({(Fraction(float(x)), Fraction(float(label))) for x, label in zip(X[:, 0], y, strict=True)})
     pairs = [(after[0] - before[0], after[1] - before[1]) for before, after in zip(points, points[1:], strict=False)]
