@@ -25,8 +25,8 @@ moved = quantity(
     latex=r"\max_\ell\lVert W_\ell^{(k)}-W_\ell^{(0)}\rVert_F",
     nonnegative=True,
 )
-reached = quantity("T_eps", "first step at which the loss is at most its floor", latex=r"T_\varepsilon")
-floor = quantity("eps", "floor of the loss", latex=r"\varepsilon")
+reached = quantity("T_eps", "number of steps until the goal is reached", latex=r"T_\varepsilon")
+floor = quantity("eps", "goal for the loss, or for what a theorem speaks of", latex=r"\varepsilon")
 
 
 @dataclass(frozen=True)
