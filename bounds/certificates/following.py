@@ -2,7 +2,7 @@
 
 :func:`bounds.certificates.shadow.certify_trajectory` proves it. What is written down are enclosures at the *exact*
 weights after so many steps, E away from the run: least singular value and norm of the Jacobian within L E of those at
-the run, the residual within ||J|| E + L E^2 / 2.
+the run, the residual within ||J|| E + L E^2 / 2. A centred network is one less its exact outputs at the weights stored.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ import math
 from dataclasses import replace
 
 import flint
+import numpy as np
 
 from bounds import linalg
+from bounds.activations.float64 import EVALUATED
 from bounds.arithmetic import PRECISION, Enclosure, exact_ball
-from bounds.certificates.evaluation import evaluate, norm_of
+from bounds.certificates.evaluation import evaluate, norm_of, residual
 from bounds.certificates.lipschitz import smoothness
 from bounds.certificates.newton_kantorovich import Point, descent
 from bounds.certificates.proving import SLACK, Certificate, Refusal, root
 from bounds.certificates.shadow import certify_trajectory
-from bounds.certificates.stack import Floats, Stack, Weights
-from bounds.linalg.rounding import UNIT
+from bounds.certificates.stack import START, Stack, Weights
 from bounds.problem import Problem
-
-NAMES = {"tanh": "tanh", "erf": "erf", "softplus": "softplus", "gelu": "GELU"}
-"""Activations that are followed, and what the followers call them."""
 
 LOOSE = 2.0**-10
 """How much longer than proved the path is said to be, so that an exact replay with other roundings agrees."""
@@ -38,7 +36,6 @@ def certify_from_start(
     setting: Stack,
     problem: Problem,
     *,
-    offset: Floats,
     step_size: float | None = None,
     most_steps: int = 25_000,
 ) -> Certificate | Refusal:
@@ -46,9 +43,9 @@ def certify_from_start(
 
     Args:
         weights: the tensors of the network at the start.
-        setting: two layers, the first trained, no biases, f = m^(-1/2) sum_r a_r s(w_r.x) with a_r = +-1.
+        setting: two layers, the first trained, no biases, f = m^(-1/2) sum_r a_r s(w_r.x) with a_r = +-1; a centred
+            one begins at its own start.
         problem: the data; its inputs are taken as stored.
-        offset: taken from the outputs (n,), such as their rounded values at the start.
         step_size: taken exactly; by default 1 / ||J||^2 at the start, rounded down.
         most_steps: how long to follow.
 
@@ -57,25 +54,27 @@ def certify_from_start(
     """
     setting.check(weights)
     hidden, output = setting.layers[0], setting.output
-    plain = setting.first_only and not setting.centred and not (hidden.bias or output.bias)
+    plain = setting.first_only and not (hidden.bias or output.bias)
     if not plain or hidden.scale_squared != 1 or output.scale_squared * output.inputs != 1:
         raise ValueError(f"{setting}: only m^(-1/2) sum_r a_r s(w_r.x) is followed, the first layer trained")
-    if setting.activation not in NAMES:
-        raise ValueError(f"{setting.activation} networks are not followed: use one of {', '.join(NAMES)}")
+    if setting.activation not in EVALUATED:
+        raise ValueError(f"{setting.activation} networks are not followed: use one of {', '.join(EVALUATED)}")
+    if setting.centred and not np.array_equal(weights["layers.0.weight"], weights[START + "layers.0.weight"]):
+        raise ValueError("the weights are not those of the start: a centred network is followed from its own start")
     found = certify_trajectory(
         problem.X,
         problem.y,
         weights["layers.0.weight"],
         weights["layers.1.weight"][0],
-        activation=NAMES[setting.activation],
+        activation=setting.activation,
         step_size=step_size,
-        offset=offset,
+        centred=setting.centred,
         most_steps=most_steps,
     )
     if not found.verdict.holds:
         return Refusal(found.verdict, "take a wider network, follow it longer, or polish")
     run = {**weights, "layers.0.weight": found.weights}
-    point = _exact_point(setting, run, problem, offset, found.error)
+    point = _exact_point(setting, run, problem, found.error)
     proof = descent(point, found.step_size)
     for _ in range(ROUNDS):
         if proof.verdict.holds or not proof.path.upper < math.inf:
@@ -85,21 +84,16 @@ def certify_from_start(
     if not proof.verdict.holds:
         return Refusal(proof.verdict, "follow it longer", point)
     whole = math.nextafter(found.path * (1 + LOOSE), math.inf)
-    return Certificate(
-        setting, weights, problem.X, problem.y, found.step_size, point, proof, offset, found.steps, whole
-    )
+    return Certificate(setting, weights, problem.X, problem.y, found.step_size, point, proof, found.steps, whole)
 
 
-def _exact_point(setting: Stack, run: Weights, problem: Problem, offset: Floats, error: float) -> Point:
+def _exact_point(setting: Stack, run: Weights, problem: Problem, error: float) -> Point:
     """What is known at the exact weights, which lie within ``error`` of the run; a ball that should hold the rest."""
     now = evaluate(setting, run, problem.X)
     gram, radius = now.gram
     sigma = root(linalg.least_eigenvalue(gram, radius))
     norm = root(linalg.largest_eigenvalue(gram, radius))
-    above = now.outputs - offset
-    difference = above - problem.y
-    wrong = (now.outputs_error + 2 * UNIT * (abs(above) + abs(difference))) * (1 + 2.0**-40)
-    rho = norm_of(difference, wrong)
+    rho = norm_of(*residual(setting, run, now, problem.X, problem.y))
     lipschitz = smoothness(setting, now, problem.X, 1.0).lipschitz * (1 + SLACK)
     with flint.ctx.workprec(PRECISION):
         E, L = exact_ball(error), exact_ball(lipschitz)

@@ -37,9 +37,9 @@ class Certificate:
         step_size: of gradient descent on 1/2 sum (F - y)^2, exactly this number; None for gradient flow.
         point: what was proved at the weights, relaxed a little, and the radius of the ball.
         convergence: what follows from it.
-        offset: taken from the outputs (n,), where descent was followed from its start.
-        steps: for so many steps; ``point`` and ``convergence`` are then about the weights after them.
-        whole_path: an upper bound of the length of the path from the start.
+        steps: how many descent was followed for; ``point`` and ``convergence`` are about the weights after them. None
+            where it was not followed.
+        whole_path: an upper bound of the length of the path from the start, where it was followed.
     """
 
     stack: Stack
@@ -49,14 +49,13 @@ class Certificate:
     step_size: float | None
     point: Point
     convergence: Convergence
-    offset: Floats | None = None
-    steps: int = 0
+    steps: int | None = None
     whole_path: float = 0.0
 
     @property
     def path(self) -> float:
         """An upper bound of the length of the whole path."""
-        return self.convergence.path.upper if self.offset is None else self.whole_path
+        return self.convergence.path.upper if self.steps is None else self.whole_path
 
     @property
     def verdict(self) -> Verdict:
@@ -247,7 +246,7 @@ def dynamics(step_size: float | None) -> str:
     return "gradient flow" if step_size is None else f"gradient descent with step {step_size!r}"
 
 
-def _rate(step_size: float | None, proof: Convergence, steps: int) -> str:
+def _rate(step_size: float | None, proof: Convergence, steps: int | None) -> str:
     if step_size is None:
         return f"the residual decays like exp(-{proof.decay.lower:.6g} t)"
     when = f"from step {steps} on each step" if steps else "each step"

@@ -40,8 +40,6 @@ def write(certificate: Certificate, folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {"X": certificate.X, "y": certificate.y, **certificate.weights}
-    if certificate.offset is not None:
-        arrays["offset"] = certificate.offset
     write_arrays(folder / ARRAYS, arrays)
     body = _body(certificate, arrays)
     _replace(folder / RECORD, (json.dumps(body, indent=1, sort_keys=True) + "\n").encode())
@@ -101,7 +99,8 @@ def write_arrays(path: Path, arrays: Mapping[str, Floats], metadata: Mapping[str
 def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, Any]:
     step, proof, point = certificate.step_size, certificate.convergence, certificate.point
     path, decay, steps = certificate.path, proof.decay.lower, certificate.steps
-    followed = certificate.offset is not None
+    followed = steps is not None
+    less = ", F the network less its exact outputs at the stored start," if certificate.stack.centred else ""
     rate = f"decays like exp(-{decay!r} t)"
     if step is not None:
         when = f"in every step from step {steps} on" if followed else "in every step"
@@ -112,9 +111,8 @@ def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, A
         "argument": "trajectory" if followed else "newton-kantorovich",
         "statement": {
             "text": f"from the stored weights, on the stored data, {dynamics(step)} on "
-            f"1/2 sum_i (F(x_i) - y_i)^2{' less the stored offset' if followed else ''} in "
-            "real arithmetic converges to exactly zero loss; the path is no longer than "
-            f"{path!r}, and the residual {rate}",
+            f"1/2 sum_i (F(x_i) - y_i)^2{less} in real arithmetic converges to exactly zero loss; the path is no "
+            f"longer than {path!r}, and the residual {rate}",
             "network": certificate.stack.plain(),
             "dynamics": "flow" if step is None else "descent",
             "step_size": None if step is None else step.hex(),

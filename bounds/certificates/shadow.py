@@ -33,7 +33,7 @@ def certify_trajectory(
     *,
     activation: str = "tanh",
     step_size: float | None = None,
-    offset: FloatArray | None = None,
+    centred: bool = True,
     most_steps: int = 25_000,
 ) -> Trajectory:
     """Try to prove that gradient descent from these weights reaches zero loss.
@@ -48,7 +48,7 @@ def certify_trajectory(
         signs: output weights (m,), each -1 or +1.
         activation: ``tanh``, ``erf``, ``softplus``, ``gelu`` or ``relu``.
         step_size: eta; by default 1 / ||J||^2 at the start, rounded down.
-        offset: f_0 (n,). By default the exact outputs at the start, which are then zero; zeros for the plain network.
+        centred: whether f_0 are the exact outputs at the start, so that descent begins at zero, or else zeros.
             (Neurons in pairs of equal weights and opposite signs start at zero by themselves.)
         most_steps: how long to follow.
 
@@ -60,7 +60,7 @@ def certify_trajectory(
             and +1, an unknown activation, or a step size that is not positive.
     """
     require_ieee_arithmetic()
-    X, y, weights, signs, given = _checked(X, y, weights, signs, offset)
+    X, y, weights, signs = _checked(X, y, weights, signs)
     if step_size is not None and not 0 < step_size < math.inf:
         raise ValueError(f"the step size is {step_size}: give a positive number")
     if most_steps < 0:
@@ -68,23 +68,11 @@ def certify_trajectory(
     activation, step_size = activation.lower(), None if step_size is None else float(step_size)
     if activation != "relu" and activation not in EVALUATED:
         raise ValueError(f"unknown activation {activation!r}: use relu, {', '.join(EVALUATED)}")
-    start = _outputs(X, weights, signs, activation) if offset is None else [given, np.zeros(len(y))]
+    start = _outputs(X, weights, signs, activation) if centred else np.zeros((2, len(y)))
     targets = np.vstack([*start, y])
     if activation == "relu":
         return relu_shadow.follow(X, targets, weights, signs, step_size, most_steps)
     return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps)
-
-
-def initial_outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, *, activation: str) -> FloatArray:
-    """The outputs of the network (n,), each off by at most a rounding: an offset to store.
-
-    Args:
-        X: inputs (n, d).
-        weights: first layer (m, d).
-        signs: output weights (m,).
-        activation: as for :func:`certify_trajectory`.
-    """
-    return np.asarray(_outputs(X, weights, signs, activation.lower())[0])
 
 
 def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: str) -> FloatArray:
@@ -100,20 +88,18 @@ def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: 
 
 
 def _checked(
-    X: FloatArray, y: FloatArray, weights: FloatArray, signs: FloatArray, offset: FloatArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    named = {"X": X, "y": y, "weights": weights, "output weights": signs, "offset": y if offset is None else offset}
+    X: FloatArray, y: FloatArray, weights: FloatArray, signs: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    named = {"X": X, "y": y, "weights": weights, "output weights": signs}
     arrays = []
     for name, given in named.items():
         array = np.ascontiguousarray(given)
         if array.dtype != np.float64 or not array.size or not np.abs(array).max() <= LARGEST:
             raise ValueError(f"{name} must hold finite float64 numbers of at most 2^60, at least one")
         arrays.append(array)
-    X, y, weights, signs, offset = arrays
+    X, y, weights, signs = arrays
     if X.ndim != 2 or y.shape != X.shape[:1] or weights.ndim != 2 or weights.shape[1] != X.shape[1]:
         raise ValueError(f"X {X.shape}, y {y.shape} and weights {weights.shape} do not fit: (n, d), (n,) and (m, d)")
     if signs.shape != weights.shape[:1] or not np.isin(signs, (-1.0, 1.0)).all():
         raise ValueError(f"output weights of shape {signs.shape}: give -1 or +1 per neuron, shape ({len(weights)},)")
-    if offset.shape != y.shape:
-        raise ValueError(f"an offset of shape {offset.shape} does not fit {len(y)} outputs")
-    return X, y, weights, signs, offset
+    return X, y, weights, signs

@@ -78,16 +78,14 @@ def _verified(path: Path) -> str:
     if stated["dynamics"] != ("flow" if step is None else "descent") or step == 0:
         raise Invalid("the dynamics are neither descent with a step nor flow without one")
     claim = Conclusion(hex_float(stated["path"], "the path"), hex_float(stated["decay"], "the decay"))
-    text = _text(step, claim, record)
+    network = Network.read(stated["network"], weights)
+    text = _text(step, claim, record, centred=network.start is not None)
     if stated["text"] != text:
         raise Invalid("the statement in words is not the one that is proved")
     if record["argument"] == "newton-kantorovich":
-        newton_kantorovich.check(Network.read(stated["network"], weights), X, y, step, record, claim)
+        newton_kantorovich.check(network, X, y, step, record, claim)
     else:
-        offset = weights.pop("offset", None)
-        if offset is None or offset.shape != y.shape:
-            raise Invalid("there is no offset for each label")
-        trajectory.check(lambda: Network.read(stated["network"], weights), X, y, offset, step, record, claim)
+        trajectory.check(lambda: Network.read(stated["network"], weights), X, y, step, record, claim)
     return text
 
 
@@ -108,7 +106,7 @@ def _data(path: Path, stated: Any) -> tuple[Floats, Floats, dict[str, Floats]]:
     return arrays["X"], arrays["y"], weights
 
 
-def _text(step: float | None, claim: Conclusion, record: dict[str, Any]) -> str:
+def _text(step: float | None, claim: Conclusion, record: dict[str, Any], *, centred: bool) -> str:
     """The statement in words.
 
     Raises:
@@ -116,9 +114,9 @@ def _text(step: float | None, claim: Conclusion, record: dict[str, Any]) -> str:
     """
     if record["argument"] not in ("newton-kantorovich", "trajectory"):
         raise Invalid("the argument is unknown")
-    less, when = "", "in every step"
+    less, when = ", F the network less its exact outputs at the stored start," if centred else "", "in every step"
     if record["argument"] == "trajectory":
-        less, when = " less the stored offset", f"in every step from step {trajectory.steps_of(record['witnesses'])} on"
+        when = f"in every step from step {trajectory.steps_of(record['witnesses'])} on"
     how = "gradient flow" if step is None else f"gradient descent with step {step!r}"
     rate = (
         f"decays like exp(-{claim.decay!r} t)"

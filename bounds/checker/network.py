@@ -133,6 +133,11 @@ class Network:
             raise Invalid("there are arrays that the network does not use")
         return cls(known[top["activation"]], layers, start)
 
+    @property
+    def at_start(self) -> bool:
+        """Whether it is centred and its numbers are those that it starts from."""
+        return self.start is not None and all(_same(a, b) for a, b in zip(self.layers, self.start, strict=True))
+
 
 def _layer(index: int, entry: Any, arrays: dict[str, Floats], prefix: str, used: set[str]) -> Layer:
     where = f"layer {index}"
@@ -237,15 +242,19 @@ def evaluate(network: Network, X: Floats) -> Signals:
     return Signals(below, z, arrows[::-1], slopes[::-1], z[-1].entries())
 
 
-def residual(network: Network, found: Signals, X: Floats, y: Floats, offset: Floats | None = None) -> list[arb]:
-    """F - y, where a centred network is its outputs minus those at the start, and an offset is subtracted."""
-    if network.start is not None:
-        if all(_same(a, b) for a, b in zip(network.layers, network.start, strict=True)):
-            return [-arb(v) for v in y.tolist()]
-        taken = forward(network.activation, network.start, X)[1][-1].entries()
-    else:
-        taken = [arb(v) for v in (y * 0 if offset is None else offset).tolist()]
-    return [f - g - arb(v) for f, g, v in zip(found.outputs, taken, y.tolist(), strict=True)]
+def targets(network: Network, X: Floats, y: Floats) -> list[arb]:
+    """What the outputs should be: the labels, for a centred network above its outputs at the start."""
+    if network.start is None:
+        return [arb(v) for v in y.tolist()]
+    before = forward(network.activation, network.start, X)[1][-1].entries()
+    return [f + arb(v) for f, v in zip(before, y.tolist(), strict=True)]
+
+
+def residual(network: Network, found: Signals, X: Floats, y: Floats) -> list[arb]:
+    """F - y."""
+    if network.at_start:
+        return [-arb(v) for v in y.tolist()]
+    return [f - b for f, b in zip(found.outputs, targets(network, X, y), strict=True)]
 
 
 def gram(network: Network, found: Signals) -> arb_mat:

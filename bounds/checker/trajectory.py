@@ -8,7 +8,8 @@ of f(x_i) to z, S = ||X'||) and q = max |a'| sup |s''| S^2 (max |r_i| + N E), an
 
     E_next = max(1 + eta q, eta (N^2 + q) - 1) E + d.
 
-The precision is raised until the last E is small.
+The residual is f - b, b the labels; for a centred network, which must begin at its own start, b is in balls what f is
+there and the labels. The precision is raised until the last E is small.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import flint
 from flint import arb, arb_mat
 
 from bounds.checker.files import Floats, Invalid, hex_float, table
-from bounds.checker.network import PRECISION, Network, evaluate, matrix, norm, product, residual
+from bounds.checker.network import PRECISION, Network, evaluate, matrix, norm, product, targets
 from bounds.checker.newton_kantorovich import Conclusion, check_decay, conclude, data_norm, largest, smoothness
 
 MOST_STEPS = 100_000
@@ -52,7 +53,6 @@ def check(
     read: Callable[[], Network],
     X: Floats,
     y: Floats,
-    offset: Floats,
     step: float | None,
     stated: dict[str, Any],
     claim: Conclusion,
@@ -63,7 +63,6 @@ def check(
         read: the network with its weights at the start, at the precision of the moment.
         X: inputs (n, d).
         y: labels (n,).
-        offset: taken from the outputs (n,).
         step: of descent.
         stated: the entries ``witnesses`` and ``enclosures`` of the certificate; enclosures are about the last step.
         claim: what the statement says.
@@ -75,23 +74,28 @@ def check(
     network = read()
     first, last = network.layers[0], network.layers[-1]
     plain = len(network.layers) == 2 and first.skip is None and first.bias is None and first.trained
-    if not plain or last.trained or network.start is not None or network.activation.bend is None or step is None:
+    if not plain or last.trained or network.activation.bend is None or step is None:
         raise Invalid("only descent on the first of two layers, smooth and without biases, is followed")
+    if network.start is not None and not network.at_start:
+        raise Invalid("a centred network is followed from its own start, and these weights are others")
     for bits in BITS:
         with flint.ctx.workprec(max(bits, PRECISION)):
-            there, error, walked = _follow(read(), X, y, offset, arb(step), steps)
+            network = read()
+            b = targets(network, X, y)
+            there, error, walked = _follow(network, X, b, arb(step), steps)
         if error < SHARP:
             break
     else:
         raise Invalid("the replay loses too many digits")
     found = evaluate(there, X)
-    path, decay = conclude(there, X, found, residual(there, found, X, y, offset), step, stated["enclosures"], radius)
+    r = [f - v for f, v in zip(found.outputs, b, strict=True)]
+    path, decay = conclude(there, X, found, r, step, stated["enclosures"], radius)
     if not (walked + path <= claim.path and arb(claim.path) <= (walked + path) * (1 + LOOSE)):
         raise Invalid("the stated length of the path does not follow")
     check_decay(decay, claim)
 
 
-def _follow(network: Network, X: Floats, y: Floats, offset: Floats, eta: arb, steps: int) -> tuple[Network, arb, arb]:
+def _follow(network: Network, X: Floats, b: list[arb], eta: arb, steps: int) -> tuple[Network, arb, arb]:
     """The network after so many exact steps, in balls; E; and an upper bound of the length of the path."""
     first, last = network.layers
     S, bend = data_norm(first, X), network.activation.bend
@@ -102,7 +106,7 @@ def _follow(network: Network, X: Floats, y: Floats, offset: Floats, eta: arb, st
         found = evaluate(network, X)
         if k == 0:
             L = smoothness(network, found, X, arb(0), continuous=False)[0]
-        r, g = residual(network, found, X, y, offset), found.slope[0]
+        r, g = [f - v for f, v in zip(found.outputs, b, strict=True)], found.slope[0]
         rows = [norm([g[i, j] for j in range(g.ncols())]) for i in range(g.nrows())]
         N = S * largest(rows) + L * E
         q = steepest * (largest([abs(v) for v in r]) + N * E)

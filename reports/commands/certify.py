@@ -60,8 +60,8 @@ def certify(
     certificate that `zeroloss verify` checks without this program. By default the network has two layers and tanh, its
     hidden layer is trained from a zero output on unit rows, and the step is 1/||J||^2, rounded down. Where the start
     itself does not prove it, descent is followed with a proved error until a later point does; the proof is then about
-    the start all the same, where the output is zero up to rounding. Exits with 0 if it is proved; with 3 if not, and
-    then says which inequality is missing, by how much, and what would mend it.
+    the start all the same. Exits with 0 if it is proved; with 3 if not, and then says which inequality is missing, by
+    how much, and what would mend it.
 
     Args:
         options: which data; --seed also draws the weights
@@ -148,26 +148,19 @@ def _follow(
 
     A ReLU network is followed across kinks, to an end theorem that has no certificate file yet.
     """
-    from bounds.certificates.following import NAMES, certify_from_start
-    from bounds.certificates.shadow import certify_trajectory, initial_outputs
-    from bounds.certificates.stack import two_layer
+    from bounds.activations.float64 import EVALUATED
+    from bounds.certificates.following import certify_from_start
+    from bounds.certificates.shadow import certify_trajectory
 
-    hidden, signs = arrays["layers.0.weight"], arrays["layers.1.weight"]
-    if stack.activation not in (*NAMES, "relu"):
+    if stack.activation not in (*EVALUATED, "relu"):
         return refusal
     remark("the start itself proves nothing; following descent ...")
     if stack.activation == "relu":
+        hidden, signs = arrays["layers.0.weight"], arrays["layers.1.weight"][0]
         return certify_trajectory(
-            problem.X, problem.y, hidden, signs[0], activation="relu", step_size=step_size, most_steps=steps
+            problem.X, problem.y, hidden, signs, activation="relu", step_size=step_size, most_steps=steps
         )
-    return certify_from_start(
-        {"layers.0.weight": hidden, "layers.1.weight": signs},
-        two_layer(problem.d, len(hidden), stack.activation, centred=False),
-        problem,
-        offset=initial_outputs(problem.X, hidden, signs[0], activation=NAMES[stack.activation]),
-        step_size=step_size,
-        most_steps=steps,
-    )
+    return certify_from_start(arrays, stack, problem, step_size=step_size, most_steps=steps)
 
 
 def _own(
@@ -228,12 +221,12 @@ def _record(
     if isinstance(found, Certificate):
         for name in ("condition", "path", "decay", "discretisation"):
             numbers[name] = Number.enclosed(getattr(found.convergence, name))
-        if found.offset is not None:
+        if found.steps is not None:
             numbers["whole_path"] = Number.enclosed(Enclosure.of(found.whole_path))
     return Certification(
         data=data,
         identity=problem.identity,
-        network=str(found.stack if isinstance(found, Certificate) else stack),
+        network=str(stack),
         step_size=None if isinstance(found, Refusal) else found.step_size,
         verdict=str(found.verdict.outcome),
         says=str(found) if path or not found.verdict.holds else f"proved, without a certificate file: {found}",

@@ -86,6 +86,7 @@ def test_descent_is_followed_from_a_narrow_start(capsys, folder):
     assert "following descent" in found.err and "from step" in found.out.replace("\n", " ")
     record = json.loads((folder / "zeroloss-certificate" / "certificate.json").read_text())
     assert record["argument"] == "trajectory" and record["witnesses"]["steps"] > 0
+    assert "zero-output start" in found.err and record["statement"]["network"]["centred"]
     assert verify(folder / "zeroloss-certificate" / "certificate.json").holds
 
 

@@ -208,7 +208,7 @@ def test_a_step_above_the_limit_is_refused_where_one_below_is_certified():
 
     def at(step_size):
         return certify_trajectory(
-            X, y, weights, signs, activation="relu", step_size=step_size, offset=np.zeros(2), most_steps=500
+            X, y, weights, signs, activation="relu", step_size=step_size, centred=False, most_steps=500
         )
 
     assert at(1.95).verdict.holds

@@ -14,7 +14,7 @@ from bounds.activations.float64 import EVALUATED
 from bounds.certificates import smooth_descent, smooth_shadow
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.shadow import _outputs as exact_outputs
-from bounds.certificates.shadow import certify_trajectory, initial_outputs
+from bounds.certificates.shadow import certify_trajectory
 from bounds.certificates.smooth_descent import SmoothDescent, evaluate
 from bounds.certificates.smooth_shadow import Shadow
 from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, inner, norm
@@ -249,10 +249,10 @@ def test_a_step_above_the_limit_is_refused_where_one_below_is_certified():
     y = np.tanh([0.3, 0.03]) + np.array([1e-4, 1e-5])
     limit = 2 / (1 - math.tanh(0.3 + 1e-4 / (1 - math.tanh(0.3) ** 2)) ** 2) ** 2
     assert certify_trajectory(
-        X, y, weights, signs, step_size=0.98 * limit, offset=np.zeros(2), most_steps=2000
+        X, y, weights, signs, step_size=0.98 * limit, centred=False, most_steps=2000
     ).verdict.holds
     assert certify_trajectory(
-        X, y, weights, signs, step_size=1.0001 * limit, offset=np.zeros(2), most_steps=2000
+        X, y, weights, signs, step_size=1.0001 * limit, centred=False, most_steps=2000
     ).verdict.undecided
 
 
@@ -270,7 +270,7 @@ def test_more_equations_than_parameters_and_saturated_labels_are_refused():
     assert certify_trajectory(X, y, weights, signs, most_steps=300).verdict.undecided
     X, y, weights, signs = reachable(m=4)
     beyond = y * 4.001  # |f| < sqrt(m) = 2
-    assert certify_trajectory(X, beyond, weights, signs, offset=np.zeros(4), most_steps=2000).verdict.undecided
+    assert certify_trajectory(X, beyond, weights, signs, centred=False, most_steps=2000).verdict.undecided
 
 
 def test_zero_inputs_and_single_neurons_are_no_special_case():
@@ -281,13 +281,15 @@ def test_zero_inputs_and_single_neurons_are_no_special_case():
     assert single.verdict.holds
 
 
-def test_a_stored_offset_is_the_rounded_output():
+def test_a_centred_network_is_the_plain_one_with_labels_above_its_start():
     X, y, weights, signs = reachable()
-    offset = initial_outputs(X, weights, signs, activation="tanh")
-    assert np.allclose(offset, signs @ np.tanh(weights @ X.T) / math.sqrt(8), rtol=1e-13, atol=1e-15)
-    exact, stored = certify_trajectory(X, y, weights, signs), certify_trajectory(X, y, weights, signs, offset=offset)
-    assert stored.verdict.holds
-    assert stored.path == pytest.approx(exact.path, rel=1e-9)
+    above = y + signs @ np.tanh(weights @ X.T) / math.sqrt(8)
+    centred, plain = (
+        certify_trajectory(X, y, weights, signs),
+        certify_trajectory(X, above, weights, signs, centred=False),
+    )
+    assert centred.verdict.holds and plain.verdict.holds
+    assert plain.path == pytest.approx(centred.path, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", [23, 170])
@@ -335,7 +337,6 @@ def test_a_run_that_explodes_is_refused():
         ({"X": np.full((4, 4), 2.0**61)}, "at most 2"),
         ({"signs": np.full(8, 0.5)}, "-1 or"),
         ({"y": np.ones(3)}, "do not fit"),
-        ({"offset": np.ones(3)}, "does not fit"),
         ({"step_size": -1.0}, "positive number"),
         ({"step_size": math.nan}, "positive number"),
         ({"activation": "sine"}, "unknown activation"),

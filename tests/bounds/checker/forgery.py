@@ -86,6 +86,21 @@ def _other_weights(record: Record, arrays: Arrays, dice: random.Random) -> None:
         arrays[name][place] = dice.choice([np.nan, np.inf, -np.inf, 1e300])
 
 
+def _other_start(record: Record, arrays: Arrays, dice: random.Random) -> None:
+    """Outputs at the start subtracted or not, other than was proved, or those of another start."""
+    network, starts = record["statement"]["network"], [name for name in arrays if name.startswith("start.")]
+    if network["centred"] and dice.random() < 0.5:
+        for name in starts:
+            arrays[name] = arrays[name] * dice.choice([1 + 1e-5, 1.01, -1])
+        return
+    network["centred"] = not network["centred"]
+    for name in starts:
+        del arrays[name]
+    if network["centred"]:
+        trained = {f"layers.{index}." for index, layer in enumerate(network["layers"]) if layer["trained"]}
+        arrays |= {f"start.{name}": a for name, a in arrays.items() if name.startswith(tuple(trained))}
+
+
 def _swapped_rows(record: Record, arrays: Arrays, dice: random.Random) -> None:
     arrays["X"] = np.roll(arrays["X"], dice.randrange(1, len(arrays["X"])), axis=0)
     if (arrays["y"] == arrays["y"][0]).all():
@@ -99,7 +114,8 @@ def _contradiction(record: Record, arrays: Arrays, dice: random.Random) -> None:
 
 
 def _other_argument(record: Record, arrays: Arrays, dice: random.Random) -> None:
-    record["argument"] = dice.choice(["flip-count", "newton_kantorovich", "trajectory", "", "du2019-two-layer"])
+    arguments = {"flip-count", "newton-kantorovich", "newton_kantorovich", "trajectory", "", "du2019-two-layer"}
+    record["argument"] = dice.choice(sorted(arguments - {record["argument"]}))
 
 
 def _other_network(record: Record, arrays: Arrays, dice: random.Random) -> None:
@@ -161,6 +177,7 @@ FRESH: dict[str, Forgery] = {
     "other labels": _other_labels,
     "other inputs": _other_inputs,
     "other weights": _other_weights,
+    "another start": _other_start,
     "swapped rows": _swapped_rows,
     "a contradiction": _contradiction,
     "another argument": _other_argument,
@@ -189,7 +206,7 @@ def forge(good: Path, folder: Path, seed: int) -> str:
         if kind in FRESH:
             if isinstance(record.get("statement"), dict) and isinstance(record["statement"].get("arrays"), dict):
                 record["statement"]["arrays"]["sha256"] = {name: array_hash(array) for name, array in arrays.items()}
-            _retell(record)
+            retell(record)
             record["digest"] = body_hash(record)
         text = json.dumps(record).encode()
     else:
@@ -208,17 +225,22 @@ def forge(good: Path, folder: Path, seed: int) -> str:
     return kind
 
 
-def _retell(record: Record) -> None:
+def retell(record: Record) -> None:
     """Words that fit the altered numbers, where they can be told; the forger knows the format."""
     try:
         statement = record["statement"]
         step, path, decay = (float.fromhex(statement[name]) for name in ("step_size", "path", "decay"))
         if "exactly" not in statement["text"] or statement["text"].endswith(" "):
             return
+        less, when = "", ""
+        if statement["network"]["centred"]:
+            less = ", F the network less its exact outputs at the stored start,"
+        if record["argument"] == "trajectory":
+            when = f" from step {record['witnesses']['steps']} on"
         statement["text"] = (
             f"from the stored weights, on the stored data, gradient descent with step {step!r} on "
-            "1/2 sum_i (F(x_i) - y_i)^2 in real arithmetic converges to exactly zero loss; the path is no longer than "
-            f"{path!r}, and the residual shrinks by 1 - {step!r} * {decay!r} or more in every step"
+            f"1/2 sum_i (F(x_i) - y_i)^2{less} in real arithmetic converges to exactly zero loss; the path is no "
+            f"longer than {path!r}, and the residual shrinks by 1 - {step!r} * {decay!r} or more in every step{when}"
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         pass
