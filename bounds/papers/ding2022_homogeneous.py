@@ -1,4 +1,4 @@
-r"""Ding, Chen, Li and Wright (2021): global convergence with homogeneous branches. arXiv 2110.02926.
+r"""Ding, Chen, Li and Wright (submission to ICLR 2022): global convergence with homogeneous branches. arXiv 2110.02926.
 
 If rho(., ., s) converges in C([0, 1]; P^2) to some rho_inf, and the start separates, then E(rho_inf) = 0. Separation
 is preserved at all finite times; were dE/drho not zero at rho_inf, a cone in which it is negative would keep mass,
@@ -334,14 +334,14 @@ network = Statement(
 )
 
 PAPER = Paper(
-    key="ding2021global",
+    key="ding2022global",
     authors=("Ding, Zhiyan", "Chen, Shi", "Li, Qin", "Wright, Stephen J."),
     title="On the global convergence of gradient descent for multi-layer ResNets in the mean-field regime",
-    year=2021,
-    venue="arXiv",
+    year=2022,
+    venue="Submitted to the International Conference on Learning Representations (ICLR) 2022",
     arxiv="2110.02926",
     statements=(adjoint_stays, stationary, example, order, two_homogeneous, partially_homogeneous, network),
     kind="misc",
     part="global convergence (Sections 3 and 6, Appendix H)",
-    remark="Read in the version under review at ICLR 2022, whose numbers are used; later ones may have mended it.",
+    remark="Read in the version submitted to ICLR 2022, whose numbers are used; later ones may have mended it.",
 )

@@ -1,8 +1,7 @@
-r"""Ding, Chen, Li and Wright (2021): how a residual network approaches its limit. arXiv 2110.02926.
+r"""Ding, Chen, Li and Wright (submission to ICLR 2022): how a residual network approaches its limit. arXiv 2110.02926.
 
-The model and its limit are those of their earlier paper (JMLR 2022), with weaker assumptions on f; here W2 is the
-distance of laws, M the width. Numbers are those of the version under review at ICLR 2022, which was read; later ones
-may differ.
+The model and its limit are those of their earlier paper (JMLR 2022), with weaker assumptions on f. M is the
+width. Numbers are those of the submission, which was read; later ones may differ.
 
 *Width and depth with constants.* If M E|E_M - E|^2 <= V at a pseudo-time, then by Markov |E_M - E| > eps/2 has
 probability at most 4 V / (M eps^2) <= delta/2 for M >= 8 V / (eps^2 delta). If |E_L - E| <= D / L, then L >= 2 D / eps
@@ -343,14 +342,14 @@ anew = Statement(
 )
 
 PAPER = Paper(
-    key="ding2021global",
+    key="ding2022global",
     authors=("Ding, Zhiyan", "Chen, Shi", "Li, Qin", "Wright, Stephen J."),
     title="On the global convergence of gradient descent for multi-layer ResNets in the mean-field regime",
-    year=2021,
-    venue="arXiv",
+    year=2022,
+    venue="Submitted to the International Conference on Learning Representations (ICLR) 2022",
     arxiv="2110.02926",
     statements=(well_posed, by_width, by_depth, limit, start, anew),
     kind="misc",
     part="the limit in width and depth (Section 5, Appendices A and E)",
-    remark="Read in the version under review at ICLR 2022, whose numbers are used.",
+    remark="Read in the version submitted to ICLR 2022, whose numbers are used.",
 )
