@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from sympy import Gt, Le, Symbol, exp
+from sympy import Ge, Gt, Le, Symbol, exp
 
 from bounds.arithmetic import Verdict, compare, large_constant
 from bounds.flow_maps import increasing_floor
@@ -42,7 +42,7 @@ from bounds.papers._mean_field_resnet import (
 )
 from bounds.papers._mean_field_resnet import NETWORKS as UNREGULARISED
 from bounds.proofs import Obligation
-from bounds.quantities import delta, m, quantity
+from bounds.quantities import delta, m, quantity, unspecified
 from bounds.statements import Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
 
 NETWORKS = replace(
@@ -167,15 +167,37 @@ network = Statement(
         ),
     ),
     rests_on=(limit, full_support),
+    remark="With probability 1 - delta at each such time. The time, and with it C, depends on eps in an unknown way.",
+)
+
+abstract = Statement(
+    "Abstract of the first version",
+    "large residual networks have near-zero loss in the end",
+    NETWORKS,
+    "mean-field flow",
+    identifier="ding2022-first-abstract",
+    concludes="error floor",
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(
+                hypothesis("smooth activations", "residual networks with smooth activation functions"),
+                Condition("width", Ge(m, unspecified("M_0", eps, delta))),
+                Condition("layers", Ge(depth, unspecified("L_0", eps, delta))),
+            ),
+            promises=(Promise("loss", Le(loss, eps)),),
+        ),
+    ),
+    rests_on=(network,),
     errors=(
         KnownError(
-            "The first version's abstract has the flow converge to zero loss without assumptions; the third says under "
-            "certain assumptions. Without convergence it is false: crossed labels (2, -2) at (-2, 2) keep E >= 2 in "
-            "the limit.",
+            "Without the assumptions that the third version's abstract mentions it is false: crossed labels (2, -2) at "
+            "(-2, 2) keep E >= 2 in the limit.",
             crossed_labels,
         ),
     ),
-    remark="With probability 1 - delta at each such time. The time, and with it C, depends on eps in an unknown way.",
+    remark="Encoded to be told apart from Theorems 6 and 7, which are conditional.",
 )
 
 PAPER = Paper(
@@ -185,7 +207,7 @@ PAPER = Paper(
     year=2022,
     venue="Journal of Machine Learning Research 23(48)",
     arxiv="2105.14417",
-    statements=(moments, limit, full_support, network),
+    statements=(moments, limit, full_support, network, abstract),
     kind="article",
     remark="Read in the abstracts only; the rest from memory and from what arXiv 2110.02926, which was read, says of "
     "it.",

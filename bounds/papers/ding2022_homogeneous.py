@@ -319,18 +319,43 @@ network = Statement(
     rests_on=(two_homogeneous, partially_homogeneous),
     errors=(
         KnownError(
-            "The abstract has large networks find minimisers that fit the data, without the assumption that the law "
-            "converges. Two crossed labels on a line keep E >= 1/2 in the limit for all time, and networks of any "
-            "width as long as the mean of each layer's branches has a Lipschitz constant below L.",
-            crossed_labels,
-        ),
-        KnownError(
             "Width and depth are called algebraic in eps, with M L = O(eps^-3). That holds at a fixed time; the time "
             "depends on eps in an unknown way, and C on the time."
         ),
     ),
     remark="With probability 1 - delta at each such time. For the flow M L times as fast: nothing about steps of "
     "descent, batches or noise.",
+)
+
+abstract = Statement(
+    "Abstract",
+    "large residual networks with homogeneous branches find minimisers that fit the data",
+    NETWORKS,
+    "mean-field flow",
+    identifier="ding2022-abstract",
+    concludes="error floor",
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(
+                hypothesis("homogeneous branches", "f is 2-homogeneous or partially 1-homogeneous in the weights"),
+                Condition("width", Ge(m, unspecified("poly_M", 1 / eps, 1 / delta))),
+                Condition("layers", Ge(depth, unspecified("poly_L", 1 / eps, 1 / delta))),
+            ),
+            promises=(Promise("loss", Le(loss, eps)),),
+        ),
+    ),
+    rests_on=(network, order),
+    errors=(
+        KnownError(
+            "The theorem behind it assumes that the law converges. Without that it is false: two crossed labels on a "
+            "line keep E >= 1/2 in the limit for all time, and networks of any width as long as the mean of each "
+            "layer's branches has a Lipschitz constant below L.",
+            crossed_labels,
+        ),
+    ),
+    remark="Encoded to be told apart from Theorem 3.1, which is conditional.",
 )
 
 PAPER = Paper(
@@ -340,7 +365,7 @@ PAPER = Paper(
     year=2022,
     venue="Submitted to the International Conference on Learning Representations (ICLR) 2022",
     arxiv="2110.02926",
-    statements=(adjoint_stays, stationary, example, order, two_homogeneous, partially_homogeneous, network),
+    statements=(adjoint_stays, stationary, example, order, two_homogeneous, partially_homogeneous, network, abstract),
     kind="misc",
     part="global convergence (Sections 3 and 6, Appendix H)",
     remark="Read in the version submitted to ICLR 2022, whose numbers are used; later ones may have mended it.",

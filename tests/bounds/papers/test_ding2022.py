@@ -25,9 +25,11 @@ RETYPED = {
     (NETWORK, "printed", "if time"): ("s >", lambda v: v.open_C_0_eps),
     (NETWORK, "printed", "if width"): ("m >", lambda v: v.open_C_s / v.delta / v.eps**2),
     (NETWORK, "printed", "if layers"): ("L >", lambda v: v.open_C_s / v.eps),
-    (NETWORK, "printed", "then loss"): ("E_s <=", lambda v: v.eps),
-    (NETWORK, "counterexample", "left"): ("=", lambda v: 2),
-    (NETWORK, "counterexample", "right"): ("=", lambda v: 1),
+    ("Abstract of the first version", "printed", "if width"): ("m >=", lambda v: v.open_M_0_eps_delta),
+    ("Abstract of the first version", "printed", "if layers"): ("L >=", lambda v: v.open_L_0_eps_delta),
+    ("*", "*", "then loss"): ("E_s <=", lambda v: v.eps),
+    ("Abstract of the first version", "counterexample", "left"): ("=", lambda v: 2),
+    ("Abstract of the first version", "counterexample", "right"): ("=", lambda v: 1),
 }
 
 CROSSED = Problem(np.array([[-1.0], [1.0]]), np.array([1.0, -1.0]), delta=0.1)

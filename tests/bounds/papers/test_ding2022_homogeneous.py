@@ -24,12 +24,14 @@ RETYPED = {
     (EXAMPLE, "counterexample", "right"): ("=", lambda v: 0.5),
     (TWO, "counterexample", "left"): ("=", lambda v: 2 / 3),
     (TWO, "counterexample", "right"): ("=", lambda v: 0.5),
-    (NETWORK, "counterexample", "left"): ("=", lambda v: 0.5),
-    (NETWORK, "counterexample", "right"): ("=", lambda v: 0.25),
+    ("Abstract", "counterexample", "left"): ("=", lambda v: 0.5),
+    ("Abstract", "counterexample", "right"): ("=", lambda v: 0.25),
     (NETWORK, "printed", "if time"): ("s >", lambda v: v.open_C_0_eps),
     (NETWORK, "printed", "if width"): ("m >", lambda v: v.open_C_s / v.delta / v.eps**2),
     (NETWORK, "printed", "if layers"): ("L >", lambda v: v.open_C_s / v.eps),
-    (NETWORK, "printed", "then loss"): ("E_s <=", lambda v: v.eps),
+    ("Abstract", "printed", "if width"): ("m >=", lambda v: v.open_poly_M_1_eps_1_delta),
+    ("Abstract", "printed", "if layers"): ("L >=", lambda v: v.open_poly_L_1_eps_1_delta),
+    ("*", "*", "then loss"): ("E_s <=", lambda v: v.eps),
 }
 
 X = np.array([[-1.0], [1.0]])
