@@ -66,6 +66,8 @@ RETYPED = {
         "T_eps <=",
         lambda v: v.C_T * v.n**7 / v.b * (v.L * mp.log(v.m) / v.rho) ** 2 * long(v),
     ),
+    (SGD, "counterexample", "left"): ("=", lambda v: 59049 / 1048576),
+    (SGD, "counterexample", "right"): ("=", lambda v: math.exp(-5)),
     (DOMINANCE, "printed", "if gradient dominance"): ("sigma_f >", lambda v: 0),
     (DOMINANCE, "printed", "if width"): ("m >=", lambda v: wide(v) / v.sigma_f**2),
     (DOMINANCE, "printed", "then steps"): (
