@@ -142,7 +142,7 @@ def in_parallel(
     """
     stop = threading.Event()
     workers = torch.get_num_threads()
-    with single_threaded(), ThreadPoolExecutor(workers) as pool:
+    with single_threaded(), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         futures = {pool.submit(work, item, stop): position for position, item in enumerate(items)}
         try:
             for future in as_completed(futures):

@@ -123,6 +123,19 @@ def test_a_diverging_run_ends_with_a_verdict():
     assert calm.verdict == "finished" and not calm.reason and wild.key != calm.key
 
 
+def test_the_number_of_threads_changes_no_bit():
+    """Of what is observed either: eigenvalues by LAPACK differ in their last bits where threads share its work."""
+    draw, threads, found = np.random.default_rng(0), torch.get_num_threads(), []
+    X, y = unit_rows(draw, 30, 5), draw.normal(size=30)
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(train_seeds(X, y, width=128, step_size=0.1, steps=300, seeds=range(30)))
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == found[1]
+
+
 @given(st.integers(0, 10**6))
 def test_the_schedule_has_both_ends_and_no_more_than_six_steps_a_decade(steps):
     observed = schedule(steps)
