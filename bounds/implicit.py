@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import sympy
 
-from bounds.arithmetic import Enclosure, evaluate
+from bounds.arithmetic import Enclosure, NoNumber, evaluate
 
 
 def least_solution(expression: sympy.Expr, symbol: sympy.Symbol, values: Mapping[sympy.Symbol, Enclosure]) -> Enclosure:
@@ -18,6 +19,7 @@ def least_solution(expression: sympy.Expr, symbol: sympy.Symbol, values: Mapping
         values: of all other symbols.
 
     Raises:
+        NoNumber: f has no finite value, such as for inputs that coincide.
         ValueError: no solution could be enclosed.
 
     Logarithms are of c x with c >= 1. From x = 3 on, c x > e, so f(x)/x decreases and ``x >= f(x)`` persists: any
@@ -27,6 +29,8 @@ def least_solution(expression: sympy.Expr, symbol: sympy.Symbol, values: Mapping
     value = _START
     for _ in range(200):
         following = evaluate(expression, {**values, symbol: Enclosure.of(value)}).upper
+        if not math.isfinite(following):
+            raise NoNumber("no finite width meets the condition")
         if following <= value:
             break
         value = following

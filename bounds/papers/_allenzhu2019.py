@@ -12,7 +12,7 @@ from bounds import gram
 from bounds.arithmetic import Enclosure, Outcome, Verdict
 from bounds.gram import Gram
 from bounds.problem import Problem
-from bounds.quantities import quantity
+from bounds.quantities import quantity, separation
 from bounds.settings import Floats, Setting
 from bounds.statements import Condition
 
@@ -75,3 +75,6 @@ BIAS = Condition(
     "last coordinate", test=_bias_coordinate, words="the last coordinate of every unit input is 1/sqrt(2), exactly"
 )
 """Then no two inputs have a negative inner product, and their distance is the one up to sign."""
+
+SEPARATED = Condition("inputs apart", sympy.Gt(separation, 0, evaluate=False))
+"""The paper's Assumption 2.1, here for inputs up to sign."""

@@ -24,7 +24,7 @@ from sympy import Expr, Ge, Gt, Le, Symbol, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare, large_constant, small_constant
-from bounds.papers._allenzhu2019 import BIAS, FREE, NETWORKS, L, floor, loss, moved, reached
+from bounds.papers._allenzhu2019 import BIAS, FREE, NETWORKS, SEPARATED, L, floor, loss, moved, reached
 from bounds.papers._systems import assumed, promised
 from bounds.proofs import Obligation, Step
 from bounds.quantities import d, delta, eta, m, n, quantity, unspecified
@@ -63,7 +63,8 @@ small_poly, poly = unspecified("poly", n, L), unspecified("poly", n, L, 1 / rho)
 pixel_poly, small_pixel_poly = unspecified("poly", n, L, pixels, 1 / rho), unspecified("poly", n, L, pixels)
 
 LABELS = hypothesis("bounded labels", "every label has norm O(1), which the paper leaves implicit")
-DATA = (UNIT_ROWS, BIAS, LABELS)
+INPUTS = (UNIT_ROWS, BIAS, SEPARATED)
+DATA = (*INPUTS, LABELS)
 PROBABILITY = Condition("probability", Ge(m, exp(sqrt(C_d * log(1 / delta)))))
 """exp(-Omega(log^2 m)) <= delta."""
 SEPARATION = Condition("separation at most 1/L", Le(rho, c_rho / L))
@@ -228,7 +229,15 @@ def other_loss(
             Edition(
                 "printed",
                 Mark.FROM_MEMORY,
-                assumes=(UNIT_ROWS, BIAS, SMOOTH_LOSS, assumes, PROBABILITY, Condition("width", Ge(m, width))),
+                assumes=(
+                    UNIT_ROWS,
+                    BIAS,
+                    SEPARATED,
+                    SMOOTH_LOSS,
+                    assumes,
+                    PROBABILITY,
+                    Condition("width", Ge(m, width)),
+                ),
                 promises=promises,
             ),
         ),
@@ -324,7 +333,7 @@ cnn = Statement(
         Edition(
             "printed",
             Mark.FROM_MEMORY,
-            assumes=(UNIT_ROWS, LABELS, PROBABILITY, Condition("width", Ge(m, C * pixel_poly * d))),
+            assumes=(UNIT_ROWS, SEPARATED, LABELS, PROBABILITY, Condition("width", Ge(m, C * pixel_poly * d))),
             promises=(of_order(C_T * small_pixel_poly / rho**2 * log(1 / floor)), FITS),
         ),
     ),

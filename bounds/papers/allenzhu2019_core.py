@@ -37,7 +37,7 @@ from __future__ import annotations
 from sympy import Eq, Ge, Gt, Le, Lt, Symbol, log, sqrt
 from sympy import Rational as Q
 
-from bounds.papers._allenzhu2019 import FREE, NETWORKS, L, floor, moved, omega, reached
+from bounds.papers._allenzhu2019 import FREE, NETWORKS, SEPARATED, L, floor, moved, omega, reached
 from bounds.papers._systems import assumed, mu, promised
 from bounds.proofs import Obligation, Step
 from bounds.quantities import d, delta_3, e_0, eta, k, m, n, quantity, y_norm
@@ -309,6 +309,7 @@ symbolic = Statement(
             Mark.REDERIVED,
             assumes=(
                 UNIT_ROWS,
+                SEPARATED,
                 hypothesis(
                     "Theorems 3 and 4", "both hold at this width on the ball of radius omega with the given constants"
                 ),

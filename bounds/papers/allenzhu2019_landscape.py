@@ -29,7 +29,7 @@ from sympy import Eq, Expr, Ge, Gt, Le, Lt, Symbol, acos, cos, exp, log, pi, sqr
 from sympy import Rational as Q
 
 from bounds.arithmetic import large_constant, small_constant
-from bounds.papers._allenzhu2019 import BIAS, FREE, NETWORKS, L, omega
+from bounds.papers._allenzhu2019 import BIAS, FREE, NETWORKS, SEPARATED, L, omega
 from bounds.papers._systems import assumed, promised
 from bounds.proofs import Obligation
 from bounds.quantities import d, delta, lambda_0, m, n, quantity
@@ -86,7 +86,7 @@ def with_probability(exponent: Expr, count: Expr) -> Condition:
 
 FLIPS_RARE = with_probability(m * omega ** Q(2, 3) * L, Q(1))
 SMALL = Condition("radius", Le(omega, c / (L ** Q(9, 2) * log(m) ** 3)))
-START = (UNIT_ROWS, BIAS)
+START = (UNIT_ROWS, BIAS, SEPARATED)
 
 
 def lemma(

@@ -33,6 +33,7 @@ def long(v):
 
 
 RETYPED = {
+    ("*", "*", "if inputs apart"): ("rho >", lambda v: 0),
     ("*", "*", "if separation at most 1/L"): ("rho <=", lambda v: v.c_rho / v.L),
     ("*", "*", "if probability"): ("m >=", lambda v: mp.exp(mp.sqrt(-v.C_delta * mp.log(v.delta)))),
     ("*", "*", "then loss"): ("F_k <=", lambda v: v.eps),
@@ -143,3 +144,16 @@ def test_a_misclassified_input_has_a_gradient_of_at_least_one_half() -> None:
         p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
         label = (int(np.argmax(z)) + 1) % 4
         assert np.linalg.norm(p - np.eye(4)[label]) >= 0.5
+
+
+@pytest.mark.parametrize("edition", ["printed", "corrected"])
+def test_coinciding_inputs_are_no_case_of_the_theorem(edition: str) -> None:
+    """rho = 0: the condition is not met and no finite width is told."""
+    problem = Problem(np.array([[3.0, 4, 5], [3.0, 4, 5]]), np.array([1.0, -1]))
+    at = theorem("allenzhu2019-gd").check(problem, width=10**6, step_size=1e-9, edition=edition)
+    assert not {c.name: v for c, v in at.conditions}["inputs apart"].holds and not at.verdict.holds
+    try:
+        width = theorem("allenzhu2019-gd").width(problem, edition=edition)
+    except NoNumber:
+        return
+    assert width.upper == math.inf

@@ -28,6 +28,7 @@ def _rest(v):
 
 
 RETYPED = {
+    ("*", "*", "if inputs apart"): ("rho >", lambda v: 0),
     (CORE, "explicit", "if first-order error"): ("A <=", lambda v: v.mu / v.G / 2),
     (CORE, "explicit", "if step size"): ("eta <=", lambda v: v.mu / v.G**2 / v.H),
     (CORE, "explicit", "if ball"): ("omega >", _travel),

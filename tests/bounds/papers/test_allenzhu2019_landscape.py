@@ -37,6 +37,7 @@ def variance(v):
 
 
 RETYPED = {
+    ("*", "*", "if inputs apart"): ("rho >", lambda v: 0),
     ("*", "*", "if probability"): ("<=", lambda v: v.delta),
     ("*", "*", "if probability, left"): ("=", rare),
     ("*", "*", "if radius"): ("omega <=", lambda v: v.c / mp.log(v.m) ** 3 / mp.sqrt(v.L) ** 9),
