@@ -4,7 +4,8 @@ Two layers, the first trained: f = sum_r a'_r s(w_r . x'), with a' and x' scaled
 many bits at each step, as near to v - eta J^T r as its precision allows: d away. True descent w_k is within E of it:
 the Hessian of the loss is J^T J + blockdiag(H_r), H_r = a'_r X'^T diag(r_i s''(z_ri)) X', so that between v and w it
 lies between -q and N^2 + q, where N = S max_i ||g_i|| + L E bounds ||J|| (Schur's product theorem; g_i the derivatives
-of f(x_i) to z, S = ||X'||) and q = max |a'| sup |s''| S^2 (max |r_i| + N E), and
+of f(x_i) to z, S = ||X'||) and q = max |a'| sup |s''| (||A|| + S^2 N E) with A = X'^T diag(|r_i|) X', which increases
+in each |r_i|; ||A|| <= S^2 max |r_i|, and ||A|| <= (tr A^4)^(1/4) = ||A^2||_F^(1/2). So
 
     E_next = max(1 + eta q, eta (N^2 + q) - 1) E + d.
 
@@ -100,7 +101,7 @@ def _follow(network: Network, X: Floats, b: list[arb], eta: arb, steps: int) -> 
     first, last = network.layers
     S, bend = data_norm(first, X), network.activation.bend
     assert bend is not None
-    steepest = largest([abs(v) for v in matrix(last.weight).entries()]) * last.scale * bend * S**2
+    steepest = largest([abs(v) for v in matrix(last.weight).entries()]) * last.scale * bend
     L, E, walked = arb(0), arb(0), arb(0)
     for k in range(steps):
         found = evaluate(network, X)
@@ -109,7 +110,7 @@ def _follow(network: Network, X: Floats, b: list[arb], eta: arb, steps: int) -> 
         r, g = [f - v for f, v in zip(found.outputs, b, strict=True)], found.slope[0]
         rows = [norm([g[i, j] for j in range(g.ncols())]) for i in range(g.nrows())]
         N = S * largest(rows) + L * E
-        q = steepest * (largest([abs(v) for v in r]) + N * E)
+        q = steepest * (_curvature(found.below[0], r, first.scale, S, g.ncols()) + S**2 * N * E)
         weighted = product(g, arb_mat(g.nrows(), g.ncols(), [v for v in r for _ in range(g.ncols())]))
         move = weighted.transpose() * found.below[0] * (first.scale * eta)
         after = (matrix(network.layers[0].weight) - move).entries()
@@ -125,3 +126,13 @@ def _follow(network: Network, X: Floats, b: list[arb], eta: arb, steps: int) -> 
     balls = [v + arb(0, E) for v in weight.entries()]
     there = replace(first, weight=arb_mat(weight.nrows(), weight.ncols(), balls))
     return replace(network, layers=[there, last]), E, walked
+
+
+def _curvature(X: arb_mat, r: list[arb], scale: arb, S: arb, width: int) -> arb:
+    """A bound of ||A||, the sharper one where it costs no more than the network itself."""
+    sizes, d = [abs(v) for v in r], X.ncols()
+    simple = S**2 * largest(sizes)
+    if d > width:
+        return simple
+    A = X.transpose() * product(X, arb_mat(len(r), d, [v for v in sizes for _ in range(d)])) * scale**2
+    return simple.min(norm((A * A).entries()).sqrt())
