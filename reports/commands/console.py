@@ -80,7 +80,7 @@ def digits(number: Number | None, relation: str = "") -> str:
     """
     if number is None:
         return "-"
-    low, high = number.bounds
+    low, high = (end + 0.0 for end in number.bounds)  # a zero has no sign
     if math.isnan(low + high):
         text = "unknown"
     elif low == high:
