@@ -53,10 +53,10 @@ from bounds.statements import Condition, Edition, KnownError, Mark, Paper, Promi
 
 moment = quantity("M_2", "mean over t of the second moment of rho", latex=r"\mathcal L", nonnegative=True)
 adjoint = quantity(
-    "P_t", "mean square of the adjoint at time t", latex=r"\mathbb E\lvert p(t;x)\rvert^2", nonnegative=True
+    "P_t", "mean square of the adjoint at time t", latex=r"\mathrm{E}\lvert p(t;x)\rvert^2", nonnegative=True
 )
 last_adjoint = quantity(
-    "P_1", "mean square of the adjoint at time 1", latex=r"\mathbb E\lvert p(1;x)\rvert^2", nonnegative=True
+    "P_1", "mean square of the adjoint at time 1", latex=r"\mathrm{E}\lvert p(1;x)\rvert^2", nonnegative=True
 )
 last_residual = quantity("Q_1", "mean of (g - y)^2 at time 1", nonnegative=True)
 slope = quantity("g_1", "infimum of the norm of the gradient of g", latex=r"\inf\lvert\nabla g\rvert")

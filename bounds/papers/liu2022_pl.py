@@ -58,11 +58,13 @@ gradient_ratio = quantity(
     "P_k", "squared norm of the gradient over twice the loss", latex=r"\tfrac{\lVert\nabla L\rVert^2}{2L}"
 )
 parameters = quantity("p", "number of parameters", integer=True)
-log_condition = quantity("C_K", "mean logarithm of the condition number of the kernel", latex=r"\mathbb E\log\kappa(K)")
+log_condition = quantity(
+    "C_K", "mean logarithm of the condition number of the kernel", latex=r"\mathrm{E}\log\kappa(K)"
+)
 floor = quantity("eps", "floor of the loss", latex=r"\varepsilon")
 reached = quantity("T_eps", "first step at which the loss is below its floor", latex=r"T_\varepsilon")
 first_loss = quantity("L_0", "loss at the start", latex="L(w_0)")
-mean_loss = quantity("E_k", "mean loss over the draws of the batches", latex=r"\mathbb E L(w_k)", nonnegative=True)
+mean_loss = quantity("E_k", "mean loss over the draws of the batches", latex=r"\mathrm{E} L(w_k)", nonnegative=True)
 beta_l = quantity("beta_l", "smoothness of the loss of each example", latex=r"\beta")
 batch = quantity("s", "examples in a batch", integer=True)
 
