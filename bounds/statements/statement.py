@@ -169,7 +169,7 @@ class Statement:
         expression = chosen.expand(expression, values)
         if absent := [s for s in missing(expression, values) if s != symbol]:
             names = ", ".join(f"{s} ({q.MEANING[s]})" for s in absent)
-            raise NoNumber(f"{what} needs numbers that were not given: {names}")
+            raise NoNumber(f"the {q.MEANING[symbol]} of {what} needs numbers that were not given: {names}")
         if symbol in expression.free_symbols:
             return least_solution(expression, symbol, values)
         return evaluate(expression, values)
