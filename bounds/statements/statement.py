@@ -225,7 +225,8 @@ class Statement:
         chosen.define(values)
         measured = _measured(chosen, initial_residual, given)
         conditions = tuple((c, c.decide(problem, values)) for c in chosen.conditions(measured))
-        return Evaluation(self, chosen, conditions, values, conditional(measured) if measured else "")
+        note = conditional(measured) if measured and chosen.is_random(measured) else ""
+        return Evaluation(self, chosen, conditions, values, note)
 
     def graph(self) -> Iterator[Statement]:
         """The statement and everything it rests on, each once, foundations first."""

@@ -190,7 +190,9 @@ def _show_statement(statement: StatementEntry, console: Console) -> None:
             rows.append(("radius", "", f"R = {edition.radius.text}"))
         rows += [("spends", event.name, event.value) for event in edition.events]
         rows += [("why", "", edition.reason)] if edition.reason else []
-        rows += [("proof", "", f"{edition.obligations} obligations: zeroloss prove")] if edition.obligations else []
+        if edition.obligations:
+            proofs = f"{edition.obligations} obligation{'s' if edition.obligations > 1 else ''}"
+            rows.append(("proof", "", f"{proofs}: zeroloss prove"))
         console.print(_rows(rows))
     for error in statement.errors:
         console.print(f"\nprinted with an error: {error.text}")
