@@ -32,7 +32,8 @@ class Problem:
 
     Args:
         X: inputs (n, d), n >= 2, float64, finite, no zero row.
-        y: labels (n,), float64, finite.
+        y: labels (n,), float64, finite; or (n, C), C >= 2, for a certificate of a network with C outputs. Theorems
+            speak of one label a row and refuse more.
         delta: failure probability, in (0, 1); a float is the exact number it stores.
 
     Raises:
@@ -47,8 +48,10 @@ class Problem:
         inputs, labels = _float64(self.X, "X"), _float64(self.y, "y")
         if inputs.ndim != 2 or inputs.shape[0] < 2 or inputs.shape[1] < 1:
             raise ValueError(f"X has shape {inputs.shape}: give at least two inputs as rows, shape (n, d)")
-        if labels.shape != inputs.shape[:1]:
-            raise ValueError(f"y has shape {labels.shape}: give one label per row of X, shape ({inputs.shape[0]},)")
+        if labels.shape != inputs.shape[:1] and (labels.ndim != 2 or len(labels) != len(inputs) or labels.shape[1] < 2):
+            raise ValueError(
+                f"y has shape {labels.shape}: give one label per row of X, shape ({len(inputs)},), or C >= 2 of them"
+            )
         for name, array in (("X", inputs), ("y", labels)):
             bad = np.argwhere(~np.isfinite(array))
             if len(bad):
@@ -75,7 +78,8 @@ class Problem:
     @cached_property
     def identity(self) -> str:
         """SHA-256 of shape, exact bytes and delta, in hexadecimal."""
-        digest = hashlib.sha256(f"{self.n} {self.d} {self.delta.hex()} ".encode())
+        several = f"{self.y.shape[1]} outputs " if self.y.ndim > 1 else ""
+        digest = hashlib.sha256(f"{self.n} {self.d} {self.delta.hex()} {several}".encode())
         for array in (self.X, self.y):
             digest.update(array.astype("<f8").tobytes())
         return digest.hexdigest()
@@ -142,7 +146,13 @@ class Problem:
 
     @cached_property
     def label_norm(self) -> Enclosure:
-        """The Euclidean norm of the labels."""
+        """The Euclidean norm of the labels, one a row.
+
+        Raises:
+            ValueError: there are several a row.
+        """
+        if self.y.ndim > 1:
+            raise ValueError(f"y has shape {self.y.shape}: theorems speak of one label a row")
         with flint.ctx.workprec(PRECISION):
             return Enclosure(sum((exact_ball(value) ** 2 for value in self.y.tolist()), exact_ball(0)).sqrt())
 

@@ -2,21 +2,26 @@ r"""A stack of layers, its derivatives and its Gram matrix at stored weights, wi
 
 Everything is computed once in float64, and each row (one input) carries a bound of the Euclidean norm of its error:
 
-- forward: ||z_l - z^_l|| <= s ||W|| e_{l-1} + a few roundings of z_l, since products are formed to about one rounding
-  (:func:`bounds.linalg.products.accurate_product`); the activation multiplies an error by sup |sigma'| and adds its own
-  (:mod:`bounds.activations.pointwise`);
+- forward: ||z_l - z^_l|| <= s ||W phi|| e_{l-1} + a few roundings of z_l, since products are formed to about one
+  rounding (:func:`bounds.linalg.products.accurate_product`); taking patches phi rounds nothing, and ||W phi|| <=
+  sqrt(q) ||W|| where no entry is in more than q patches; the activation multiplies an error by sup |sigma'| and adds
+  its own (:mod:`bounds.activations.pointwise`);
 - backward, with a_l = df/d sigma(z_l) and g_l = df/dz_l = a_l o sigma'(z_l):
   ||g_l - g^_l|| <= sup |sigma'| ||a_l - a^_l|| + max |a^_l| sup |sigma''| ||z_l - z^_l|| + the error of sigma'. For the
   ReLU the middle term is absent where every sign of z_l is certain, and undecided otherwise. These products are plain,
   wrong by gamma_k ||W||_F ||g_l|| (Cauchy and Schwarz on |g| |W|): the spectrum of the Gram matrix has room for it.
 
-The Gram matrix of the Jacobian is the sum, over trained layers, of (s^2 H H^T + [bias]) o (G G^T), with an entrywise
-radius from the norms of the rows. Whatever is rounded upward here counts at most a few hundred roundings a layer.
+With C outputs there are n C rows of derivatives, output by output of each input. The gradient in W and b of one of them
+is sum_p g_p (s phi_p(h), 1)^T over the positions p. The Gram matrix of the Jacobian is the sum, over trained layers, of
+the inner products of these; with one position they are (s^2 H H^T + [bias]) o (G G^T), and no gradient is ever formed.
+The entrywise radius comes from the norms of the rows. Whatever is rounded upward here counts at most a few hundred
+roundings a layer.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -30,14 +35,17 @@ from bounds.certificates.stack import Floats, Layer, Stack, Weights, check_tenso
 from bounds.linalg.products import accurate_product
 from bounds.linalg.rounding import UNIT, gamma, inflate, require_ieee_arithmetic
 
-UNDERFLOW = 2.0**-600
-"""More than all underflows behind one number lose; see :data:`bounds.linalg.rounding.TINY`."""
+UNDERFLOW = 2.0**-480
+"""More than all underflows behind one number lose, also where 2^30 squares of at most 2^-1022 vanish under a root."""
 
 HARMLESS = 2.0**-100
 """Matrices whose largest number is smaller are multiplied plainly; see :mod:`bounds.linalg.intervals`."""
 
 MANY = 2**14
 """More roundings than stand behind any bound that is made of norms here."""
+
+BLOCK = 2**25
+"""Numbers of a Jacobian held at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +58,8 @@ class Signals:
         size: an upper bound of ||W||_2.
         below, below_error: h_{l-1} (n, inputs), and (n,) a bound of the norm of its error.
         z, z_error: the same of z_l, (n, outputs).
-        arrow, arrow_error: the same of a_l = df/d sigma(z_l); for the output a row of ones.
+        arrow, arrow_error: the same of a_l = df/d sigma(z_l), for C outputs (n C, outputs); for the last layer unit
+            vectors.
         slope, slope_error: the same of g_l = df/dz_l.
     """
 
@@ -68,18 +77,19 @@ class Signals:
     slope_error: Floats
 
     @cached_property
-    def below_norm(self) -> Floats:
-        """Upper bounds (n,) of ||h_{l-1}||."""
-        return row_norms(self.below) + self.below_error
+    def seen_norm(self) -> Floats:
+        """Upper bounds (n,) of ||phi(h_{l-1})||."""
+        patches = self.layer.patches(self.below)
+        return row_norms(patches.reshape(len(patches), -1)) + self.layer.patch_norm * self.below_error
 
     @cached_property
     def slope_norm(self) -> Floats:
-        """Upper bounds (n,) of ||g_l||."""
+        """Upper bounds (n C,) of ||g_l||."""
         return row_norms(self.slope) + self.slope_error
 
     @cached_property
     def arrow_size(self) -> Floats:
-        """Upper bounds (n,) of max |a_l|."""
+        """Upper bounds (n C,) of max |a_l|."""
         largest: Floats = np.abs(self.arrow).max(axis=1)
         return largest + self.arrow_error
 
@@ -91,7 +101,7 @@ class Evaluation:
     Args:
         pointwise: its activation.
         signals: layer by layer, the output last.
-        outputs, outputs_error: f(x_i), (n,), before anything is subtracted, and bounds of the errors.
+        outputs, outputs_error: f(x_i), (n C,), before anything is subtracted, and bounds of the errors.
         doubtful: how many pre-activations of a ReLU network may have the other sign.
     """
 
@@ -103,21 +113,13 @@ class Evaluation:
 
     @cached_property
     def gram(self) -> tuple[Floats, Floats]:
-        """The midpoint (n, n) and radius (n, n) of K = J J^T, J the Jacobian in the trained weights."""
+        """The midpoint (n C, n C) and radius of K = J J^T, J the Jacobian in the trained weights."""
         midpoint, radius = np.zeros((2, len(self.outputs), len(self.outputs)))
         for signal in self.signals:
-            if not signal.layer.trained:
-                continue
-            forward, forward_error = _products(signal.below, signal.below_error)
-            squared = float(signal.layer.scale_squared)
-            forward, forward_error = squared * forward, squared * forward_error
-            forward_error = forward_error + 4 * UNIT * (np.abs(forward) + signal.layer.bias)
-            forward = forward + signal.layer.bias
-            backward, backward_error = _products(signal.slope, signal.slope_error)
-            part = forward * backward
-            midpoint += part
-            radius += np.abs(forward) * backward_error + forward_error * (np.abs(backward) + backward_error)
-            radius += 4 * UNIT * np.abs(part) + len(self.signals) * UNIT * np.abs(midpoint)
+            if signal.layer.trained:
+                part, error = _shared(signal) if signal.layer.positions > 1 else _separate(signal)
+                midpoint += part
+                radius += error + len(self.signals) * UNIT * np.abs(midpoint)
         radius += 2 * UNIT * np.abs(midpoint)
         midpoint = (midpoint + midpoint.T) / 2
         return midpoint, inflate(np.maximum(radius, radius.T), MANY) + UNDERFLOW
@@ -154,21 +156,22 @@ def evaluate(stack: Stack, weights: Weights, X: Floats) -> Evaluation:
         forward.append((h, h_error, z, z_error, values.slope, slope_error))
         h, h_error = step.combine(h, h_error, values.value, lost)
     f, f_error = affine[-1].apply(h, h_error)
-    ones, none = np.ones((len(X), 1)), np.zeros(len(X))
-    signals = [affine[-1].signals(h, h_error, f, f_error, ones, none, ones, none)]
-    back, back_error = affine[-1].pull(ones, none)
+    count = stack.output.outputs
+    units, none = np.tile(np.eye(count), (len(X), 1)), np.zeros(len(X) * count)
+    signals = [affine[-1].signals(h, h_error, f, f_error, units, none, units, none)]
+    back, back_error = affine[-1].pull(units, none)
     for step, (h, h_error, z, z_error, slope, slope_error) in zip(affine[-2::-1], forward[::-1], strict=True):
         arrow, arrow_error = step.branch(back, back_error)
-        g = arrow * slope
-        largest = np.abs(arrow).max(axis=1)
-        g_error = pointwise.lipschitz * arrow_error + largest * slope_error + 2 * UNIT * row_norms(g) + UNDERFLOW
+        g = arrow * np.repeat(slope, count, axis=0)
+        lost = np.abs(arrow).max(axis=1) * np.repeat(slope_error, count)
+        g_error = pointwise.lipschitz * arrow_error + lost + 2 * UNIT * row_norms(g) + UNDERFLOW
         g_error = inflate(g_error, MANY)
         _harmless(g)
         signals.append(step.signals(h, h_error, z, z_error, arrow, arrow_error, g, g_error))
         if step is not affine[0]:
             below, below_error = step.pull(g, g_error)
             back, back_error = step.join(back, back_error, below, below_error)
-    return Evaluation(pointwise, tuple(signals[::-1]), f[:, 0], f_error, doubtful)
+    return Evaluation(pointwise, tuple(signals[::-1]), f.ravel(), np.repeat(f_error, count), doubtful)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,25 +193,31 @@ class _Affine:
         return cls(layer, weight, bias, _root(layer.scale_squared), skip, size, frobenius)
 
     def apply(self, h: Floats, h_error: Floats) -> tuple[Floats, Floats]:
-        """S W h + b."""
+        """S W phi(h) + b."""
+        seen = self.layer.patches(h)
+        rows = seen.reshape(-1, self.layer.patch)
         if min(float(np.abs(h).max()), float(np.abs(self.weight).max())) >= HARMLESS:
-            z, spread = accurate_product(h, np.ascontiguousarray(self.weight.T))
-            lost = row_norms(spread)
+            z, spread = accurate_product(rows, np.ascontiguousarray(self.weight.T))
+            lost = row_norms(spread.reshape(len(h), -1))
         else:
-            z, lost = h @ self.weight.T, gamma(h.shape[1]) * self.frobenius * row_norms(h)
-        z = self.scale * z
+            lost = gamma(rows.shape[1]) * self.frobenius * row_norms(seen.reshape(len(h), -1))
+            z = rows @ self.weight.T
+        z = self.scale * self.layer.by_unit(z.reshape(len(h), self.layer.positions, -1))
         size = row_norms(z)
         if self.bias is not None:
-            z = z + self.bias
-            size = size + row_norms(self.bias[None, :])
+            shift = np.repeat(self.bias, self.layer.positions)
+            z = z + shift
+            size = size + row_norms(shift[None, :])
         rounded = self.scale * lost + 6 * UNIT * size
-        return z, inflate(self.scale * self.size * h_error + rounded, MANY) + UNDERFLOW
+        return z, inflate(self.scale * self.layer.patch_norm * self.size * h_error + rounded, MANY) + UNDERFLOW
 
     def pull(self, g: Floats, g_error: Floats) -> tuple[Floats, Floats]:
-        """S W^T g."""
-        b = self.scale * (g @ self.weight)
-        rounded = gamma(g.shape[1] + 8) * self.scale * self.frobenius * row_norms(g)
-        return b, inflate(self.scale * self.size * g_error + rounded, MANY) + UNDERFLOW
+        """S phi^T(W^T g)."""
+        rows = self.layer.by_position(g).reshape(-1, self.layer.filters) @ self.weight
+        b = self.scale * self.layer.spread(rows.reshape(len(g), self.layer.positions, -1))
+        roundings = self.layer.filters + self.layer.overlap + 8
+        rounded = gamma(roundings) * self.scale * self.layer.patch_norm * self.frobenius * row_norms(g)
+        return b, inflate(self.scale * self.layer.patch_norm * self.size * g_error + rounded, MANY) + UNDERFLOW
 
     def combine(self, h: Floats, h_error: Floats, value: Floats, error: Floats) -> tuple[Floats, Floats]:
         """What follows: sigma(z), or h + t sigma(z)."""
@@ -242,10 +251,11 @@ def row_norms(a: Floats) -> Floats:
 
 
 def residual(stack: Stack, weights: Weights, now: Evaluation, X: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """F - y and bounds of its error (n,): of the outputs, or of what they are above those at the start.
+    """F - y and bounds of its error (n C,): of the outputs, or of what they are above those at the start.
 
     At the start itself a centred network has the residual -y, exactly.
     """
+    y = y.ravel()
     if not stack.centred:
         return now.outputs - y, inflate(now.outputs_error + UNIT * np.abs(now.outputs - y), MANY)
     start = stack.at_start(weights)
@@ -267,6 +277,72 @@ def _harmless(signal: Floats) -> None:
     largest = float(np.abs(signal).max())
     if not largest <= 2.0**100:
         raise ValueError(f"the network has signals of size {largest:.1e}: nothing is certified beyond 2^100")
+
+
+def _separate(signal: Signals) -> tuple[Floats, Floats]:
+    """The part of one layer with one position in J J^T, and its radius: no gradient is formed."""
+    layer = signal.layer
+    forward, forward_error = _products(layer.patches(signal.below)[:, 0], signal.below_error)
+    squared = float(layer.scale_squared)
+    forward, forward_error = squared * forward, squared * forward_error
+    forward_error = forward_error + 4 * UNIT * (np.abs(forward) + layer.bias)
+    count = len(signal.slope) // len(forward)
+    forward, forward_error = _each_pair(forward + layer.bias, count), _each_pair(forward_error, count)
+    backward, backward_error = _products(signal.slope, signal.slope_error)
+    part = forward * backward
+    error = np.abs(forward) * backward_error + forward_error * (np.abs(backward) + backward_error)
+    return part, error + 4 * UNIT * np.abs(part)
+
+
+def _each_pair(a: Floats, count: int) -> Floats:
+    """A matrix of pairs of inputs as one of pairs of outputs."""
+    return np.repeat(np.repeat(a, count, axis=0), count, axis=1)
+
+
+def _shared(signal: Signals) -> tuple[Floats, Floats]:
+    """The same where positions share their weights: gradients sum_p g_p (s phi_p(h), 1)^T, some filters at a time."""
+    layer, n = signal.layer, len(signal.below)
+    sides, sides_norm, sides_error = _sides(signal)
+    count = len(signal.slope) // n
+    size, error = signal.slope_norm, signal.slope_error
+    sides_norm, sides_error = np.repeat(sides_norm, count), np.repeat(sides_error, count)
+    error = error * (sides_norm + sides_error) + size * (sides_error + gamma(layer.positions) * sides_norm)
+    part, squares, roundings = np.zeros((n * count, n * count)), np.zeros(n * count), layer.parameters
+    for rows in gradients(layer, sides, signal.slope):
+        part += rows @ rows.T
+        squares += np.einsum("ij,ij->i", rows, rows)
+        roundings += 1
+    norms = np.sqrt(inflate(squares, roundings)) * (1 + 4 * UNIT) + UNDERFLOW
+    spread = np.outer(norms + error, error) + np.outer(error, norms)
+    return part, inflate(spread + gamma(roundings) * np.outer(norms, norms), MANY) + UNDERFLOW
+
+
+def _sides(signal: Signals) -> tuple[Floats, Floats, Floats]:
+    """The rows (s phi_p(h), 1) (n, positions, patch + 1), or s phi_p(h) without a bias; their norms and errors (n,)."""
+    layer = signal.layer
+    sides = _root(layer.scale_squared) * layer.patches(signal.below)
+    error = signal.scale * layer.patch_norm * signal.below_error
+    if layer.bias:
+        sides = np.concatenate([sides, np.ones((*sides.shape[:2], 1))], axis=2)
+    norms = row_norms(sides.reshape(len(sides), -1))
+    return sides, norms, inflate(error + 6 * UNIT * norms, MANY) + UNDERFLOW
+
+
+def gradients(layer: Layer, sides: Floats, slope: Floats) -> Iterator[Floats]:
+    """The gradients sum_p g_p side_p^T of a layer in plain float64, in blocks (n C, some of their entries).
+
+    Args:
+        layer: which.
+        sides: (n, positions, k).
+        slope: g, (n C, outputs).
+    """
+    n, positions, k = sides.shape
+    slopes = slope.reshape(n, -1, layer.filters, positions)
+    some = max(1, BLOCK // (len(slope) * k))
+    for start in range(0, layer.filters, some):
+        block = slopes[:, :, start : start + some]
+        rows = block.reshape(n, -1, positions) @ sides
+        yield rows.reshape(len(slope), -1)
 
 
 def _products(rows: Floats, error: Floats) -> tuple[Floats, Floats]:

@@ -54,7 +54,7 @@ def certify_from_start(
     """
     setting.check(weights)
     hidden, output = setting.layers[0], setting.output
-    plain = setting.first_only and not (hidden.bias or output.bias)
+    plain = setting.first_only and not (hidden.bias or output.bias or hidden.convolution or output.outputs > 1)
     if not plain or hidden.scale_squared != 1 or output.scale_squared * output.inputs != 1:
         raise ValueError(f"{setting}: only m^(-1/2) sum_r a_r s(w_r.x) is followed, the first layer trained")
     if setting.activation not in EVALUATED:

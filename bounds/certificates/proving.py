@@ -34,7 +34,7 @@ class Certificate:
 
     Args:
         stack, weights, X, y: the network, its tensors and the data, as stored.
-        step_size: of gradient descent on 1/2 sum (F - y)^2, exactly this number; None for gradient flow.
+        step_size: of gradient descent on 1/2 ||F - y||^2, exactly this number; None for gradient flow.
         point: what was proved at the weights, relaxed a little, and the radius of the ball.
         convergence: what follows from it.
         steps: how many descent was followed for; ``point`` and ``convergence`` are about the weights after them. None
@@ -93,12 +93,12 @@ class Refusal:
 def certify(
     weights: Weights, setting: Stack, problem: Problem, *, step_size: float | None = None, continuous: bool = False
 ) -> Certificate | Refusal:
-    """Try to prove that gradient descent on 1/2 sum_i (F(x_i) - y_i)^2 from stored weights reaches zero loss.
+    """Try to prove that gradient descent on 1/2 sum_i ||F(x_i) - y_i||^2 from stored weights reaches zero loss.
 
     Args:
         weights: the tensors of the network, float64, taken as stored.
         setting: the network.
-        problem: the data; its inputs are taken as stored, not normalised.
+        problem: the data; its inputs are taken as stored, not normalised; y is (n, C) where the network has C outputs.
         step_size: taken exactly; by default 1 / ||J||^2 at these weights, rounded down.
         continuous: gradient flow instead of descent.
 
@@ -106,12 +106,13 @@ def certify(
         ValueError: weights or data that do not fit or are not finite, or a step that is not positive.
     """
     X, y = problem.X, problem.y
-    check_tensor("y", y, (problem.n,))
+    count = setting.output.outputs
+    check_tensor("y", y, (problem.n,) if count == 1 else (problem.n, count))
     now = evaluate(setting, weights, X)
     least, largest = _spectrum(now)
     positive = compare(least, ">", 0)
     if not positive.holds:
-        return Refusal(_missing(positive, "least eigenvalue of J J^T > 0"), _singular(setting, X))
+        return Refusal(_missing(positive, "least eigenvalue of J J^T > 0"), _singular(setting, X, y))
     norm = root(largest)
     if not continuous and step_size is None:
         step_size = round_down_step(norm)
@@ -221,9 +222,9 @@ def _mend(proof: Convergence, point: Point, step_size: float | None) -> str:
 _KINK = "a ReLU may switch on the path: polish, which leaves the kinks, or train longer"
 
 
-def _singular(stack: Stack, X: Floats) -> str:
-    if stack.parameters < len(X):
-        return f"{stack.parameters} trained parameters cannot fit {len(X)} labels: take a wider network"
+def _singular(stack: Stack, X: Floats, y: Floats) -> str:
+    if stack.parameters < y.size:
+        return f"{stack.parameters} trained parameters cannot fit {y.size} labels: take a wider network"
     if len(np.unique(X, axis=0)) < len(X):
         return "two inputs are equal: no network gives them different labels; remove one"
     return "the Jacobian is singular here to the accuracy of float64: take a wider network, or other weights"

@@ -100,6 +100,7 @@ def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, A
     step, proof, point = certificate.step_size, certificate.convergence, certificate.point
     path, decay, steps = certificate.path, proof.decay.lower, certificate.steps
     followed = steps is not None
+    error = "(F(x_i) - y_i)" if certificate.y.ndim == 1 else "||F(x_i) - y_i||"
     less = ", F the network less its exact outputs at the stored start," if certificate.stack.centred else ""
     rate = f"decays like exp(-{decay!r} t)"
     if step is not None:
@@ -111,7 +112,7 @@ def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, A
         "argument": "trajectory" if followed else "newton-kantorovich",
         "statement": {
             "text": f"from the stored weights, on the stored data, {dynamics(step)} on "
-            f"1/2 sum_i (F(x_i) - y_i)^2{less} in real arithmetic converges to exactly zero loss; the path is no "
+            f"1/2 sum_i {error}^2{less} in real arithmetic converges to exactly zero loss; the path is no "
             f"longer than {path!r}, and the residual {rate}",
             "network": certificate.stack.plain(),
             "dynamics": "flow" if step is None else "descent",

@@ -1,7 +1,9 @@
-"""Stacks of fully-connected layers, plain or residual, as plain data: what a certificate speaks of.
+"""Stacks of dense and convolutional layers, plain or residual, as plain data: what a certificate speaks of.
 
-    h_0 = x,   z_l = s_l W_l h_{l-1} + b_l,   h_l = sigma(z_l)  or  h_{l-1} + t_l sigma(z_l),   f = s W h_H + b.
+    h_0 = x,   z_l = s_l W_l phi_l(h_{l-1}) + b_l,   h_l = sigma(z_l)  or  h_{l-1} + t_l sigma(z_l),   f = s W h_H + b.
 
+phi_l(h) are the patches of h, one for each position, which share W and b (:mod:`bounds.certificates.convolution`); a
+dense layer has one position, and phi(h) = h. The units of a layer are ordered by filter, then by position, as in torch.
 Scales s_l and t_l are roots of stored rationals, so that 1/sqrt(m) is the real number. Each layer says whether its
 weights and bias are trained. A *centred* network is f minus its own outputs at the start, whose weights are stored too:
 its outputs at the start are exactly zero.
@@ -9,6 +11,7 @@ its outputs at the start are exactly zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.convolution import Convolution
 from bounds.settings import Setting
 
 Floats = NDArray[np.float64]
@@ -37,11 +41,12 @@ class Layer:
     """One layer.
 
     Args:
-        inputs, outputs: the shape (outputs, inputs) of W.
+        inputs, outputs: how many numbers it takes and gives; without patches the shape of W is (outputs, inputs).
         scale_squared: s^2, a positive rational.
         skip_squared: t^2 of a residual layer, h + t sigma(z); None for a plain one.
         bias: whether there is a bias.
         trained: whether its weights and bias are trained.
+        convolution: the patches that it sees; None for a dense layer, which sees its input whole.
     """
 
     inputs: int
@@ -50,11 +55,69 @@ class Layer:
     skip_squared: Fraction | None = None
     bias: bool = False
     trained: bool = True
+    convolution: Convolution | None = None
+
+    @property
+    def positions(self) -> int:
+        """How many patches share its weights."""
+        return 1 if self.convolution is None else math.prod(self.convolution.positions)
+
+    @property
+    def overlap(self) -> int:
+        """The most positions that see one entry of its input."""
+        return 1 if self.convolution is None else self.convolution.overlap
+
+    @property
+    def patch_norm(self) -> float:
+        """An upper bound of ||phi||, the root of the overlap."""
+        return math.sqrt(self.overlap) * (1 + 2.0**-52)
+
+    @property
+    def filters(self) -> int:
+        """The rows of W."""
+        return self.outputs // self.positions
+
+    @property
+    def patch(self) -> int:
+        """The columns of W."""
+        return self.inputs if self.convolution is None else self.convolution.patch
+
+    def patches(self, h: Floats) -> Floats:
+        """phi(h) (n, positions, patch) of inputs h (n, inputs)."""
+        if self.convolution is None:
+            return h[:, None, :]
+        padded: Floats = np.concatenate([h, np.zeros((len(h), 1))], axis=1)[:, self.convolution.seen]
+        return padded
+
+    def spread(self, patches: Floats) -> Floats:
+        """The transpose of phi, from (n, positions, patch) to (n, inputs)."""
+        return patches[:, 0] if self.convolution is None else self.convolution.spread(patches)
+
+    def by_position(self, units: Floats) -> Floats:
+        """(n, positions, filters) of what the layer gives, (n, outputs)."""
+        return units.reshape(len(units), self.filters, self.positions).transpose(0, 2, 1)
+
+    def by_unit(self, positions: Floats) -> Floats:
+        """The inverse of :meth:`by_position`."""
+        return np.ascontiguousarray(positions.transpose(0, 2, 1)).reshape(len(positions), self.outputs)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of its weight and, if it has one, its bias, as stored."""
+        kernel = (self.patch,) if self.convolution is None else (self.convolution.channels, *self.convolution.kernel)
+        weight = {"weight": (self.filters, *kernel)}
+        return {**weight, "bias": (self.filters,)} if self.bias else weight
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it has."""
+        return self.filters * (self.patch + self.bias)
 
 
 @dataclass(frozen=True)
 class Stack(Setting):
-    """A network: hidden layers of one activation, and a linear output of size 1.
+    """A network: hidden layers of one activation, and a linear output.
+
+    With C outputs the residual has n C entries, input by input, and the loss is (1/2) sum_i ||f(x_i) - y_i||^2.
 
     Args:
         activation: name of the activation, of :data:`bounds.activations.pointwise.POINTWISE`.
@@ -82,6 +145,12 @@ class Stack(Setting):
             for factor in (layer.scale_squared, layer.skip_squared):
                 if factor is not None and not Fraction(1, 2**60) <= factor <= 2**60:
                     raise ValueError(f"{name} has the squared factor {factor}: give one between 2^-60 and 2^60")
+            if layer.convolution is not None and layer.inputs != layer.convolution.inputs:
+                raise ValueError(f"{name} takes {layer.inputs} numbers, but its images {layer.convolution.inputs}")
+            if layer.outputs % layer.positions:
+                raise ValueError(
+                    f"{name} gives {layer.outputs} numbers: give a multiple of {layer.positions} positions"
+                )
             if layer.skip_squared is not None and layer.inputs != layer.outputs:
                 raise ValueError(
                     f"{name} is residual but maps {layer.inputs} to {layer.outputs} units: make them equal"
@@ -89,8 +158,8 @@ class Stack(Setting):
         for below, above in zip(self.layers, self.layers[1:], strict=False):
             if below.outputs != above.inputs:
                 raise ValueError(f"a layer of {below.outputs} units is followed by one that takes {above.inputs}")
-        if self.output.outputs != 1 or self.output.skip_squared is not None:
-            raise ValueError("the output is one linear unit: other losses than one label a row are not covered")
+        if self.output.skip_squared is not None:
+            raise ValueError("the output is residual: no theorem covers an activation there")
         if not any(layer.trained for layer in self.layers):
             raise ValueError("no layer is trained: nothing to descend on")
 
@@ -128,15 +197,13 @@ class Stack(Setting):
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(layer.outputs * (layer.inputs + layer.bias) for layer in self.layers if layer.trained)
+        return sum(layer.parameters for layer in self.layers if layer.trained)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The tensors to be stored, and their shapes; a centred network stores its trained ones twice."""
         shapes: dict[str, tuple[int, ...]] = {}
         for name, layer in self._named():
-            own: dict[str, tuple[int, ...]] = {f"{name}.weight": (layer.outputs, layer.inputs)}
-            if layer.bias:
-                own[f"{name}.bias"] = (layer.outputs,)
+            own = {f"{name}.{kind}": shape for kind, shape in layer.shapes().items()}
             shapes |= own
             if self.centred and layer.trained:
                 shapes |= {START + key: shape for key, shape in own.items()}
@@ -147,9 +214,10 @@ class Stack(Setting):
         return {name: weights.get(START + name, array) for name, array in weights.items() if not name.startswith(START)}
 
     def affine(self, weights: Weights) -> Iterator[tuple[Layer, Floats, Floats | None]]:
-        """Each layer with its weight and its bias, if it has one."""
+        """Each layer with its weight (filters, patch) and its bias, if it has one."""
         for name, layer in self._named():
-            yield layer, weights[f"{name}.weight"], weights[f"{name}.bias"] if layer.bias else None
+            weight = weights[f"{name}.weight"].reshape(layer.filters, layer.patch)
+            yield layer, weight, weights[f"{name}.bias"] if layer.bias else None
 
     def _named(self) -> Iterator[tuple[str, Layer]]:
         return ((f"layers.{index}", layer) for index, layer in enumerate(self.layers))
@@ -180,6 +248,7 @@ class Stack(Setting):
                     "skip_squared": None if layer.skip_squared is None else str(layer.skip_squared),
                     "bias": layer.bias,
                     "trained": layer.trained,
+                    **({} if layer.convolution is None else {"convolution": layer.convolution.plain()}),
                 }
                 for layer in self.layers
             ],
@@ -197,7 +266,7 @@ class Stack(Setting):
         for index, entry in enumerate(data["layers"]):
             where = f"layer {index} of the setting"
             _expect(entry, {"inputs": int, "outputs": int, "scale_squared": str, "bias": bool, "trained": bool}, where)
-            skip = entry.get("skip_squared")
+            skip, convolution = entry.get("skip_squared"), entry.get("convolution")
             layers.append(
                 Layer(
                     entry["inputs"],
@@ -206,18 +275,24 @@ class Stack(Setting):
                     None if skip is None else _fraction(skip, where),
                     entry["bias"],
                     entry["trained"],
+                    None if convolution is None else Convolution.from_plain(convolution, where),
                 )
             )
         return cls(data["activation"], tuple(layers), data["centred"])
 
     def __str__(self) -> str:
-        kinds = ["residual" if layer.skip_squared is not None else "plain" for layer in self.hidden]
-        widths = ", ".join(
-            f"{layer.outputs}{' residual' if kind == 'residual' else ''}"
-            for layer, kind in zip(self.hidden, kinds, strict=True)
-        )
+        widths = ", ".join(map(_width, self.hidden))
+        outputs = f", {self.output.outputs} outputs" if self.output.outputs > 1 else ""
         centred = ", outputs at the start subtracted" if self.centred else ""
-        return f"{self.activation}, hidden widths {widths}, {self.trained} trained{centred}, {self.loss}"
+        return f"{self.activation}, hidden widths {widths}{outputs}, {self.trained} trained{centred}, {self.loss}"
+
+
+def _width(layer: Layer) -> str:
+    words = str(layer.outputs)
+    if layer.convolution is not None:
+        kernel, size = ("x".join(map(str, axis)) for axis in (layer.convolution.kernel, layer.convolution.positions))
+        words = f"{layer.filters} (patches of {kernel} at {size} positions)"
+    return words if layer.skip_squared is None else f"{words} residual"
 
 
 def check_tensor(name: str, array: Any, shape: tuple[int, ...]) -> None:

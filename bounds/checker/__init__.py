@@ -14,7 +14,7 @@ import flint
 
 from bounds.checker import newton_kantorovich, trajectory
 from bounds.checker.files import Floats, Invalid, array_hash, body_hash, hex_float, read_arrays, read_json, table
-from bounds.checker.network import MOST_INPUTS, PRECISION, Network
+from bounds.checker.network import MOST_LABELS, PRECISION, Network
 from bounds.checker.newton_kantorovich import Conclusion
 
 VERSION = 1
@@ -79,7 +79,10 @@ def _verified(path: Path) -> str:
         raise Invalid("the dynamics are neither descent with a step nor flow without one")
     claim = Conclusion(hex_float(stated["path"], "the path"), hex_float(stated["decay"], "the decay"))
     network = Network.read(stated["network"], weights)
-    text = _text(step, claim, record, centred=network.start is not None)
+    if X.shape[1] != network.layers[0].inputs or y.shape[1:] != ((network.outputs,) if network.outputs > 1 else ()):
+        raise Invalid("inputs and labels do not fit the network")
+    error = "(F(x_i) - y_i)" if network.outputs == 1 else "||F(x_i) - y_i||"
+    text = _text(step, claim, record, error, network.start is not None)
     if stated["text"] != text:
         raise Invalid("the statement in words is not the one that is proved")
     if record["argument"] == "newton-kantorovich":
@@ -99,14 +102,14 @@ def _data(path: Path, stated: Any) -> tuple[Floats, Floats, dict[str, Floats]]:
     if not isinstance(hashes, dict) or hashes != {key: array_hash(array) for key, array in arrays.items()}:
         raise Invalid(f"the arrays in {name} are not those that the certificate speaks of")
     weights = {key: array for key, array in arrays.items() if key not in ("X", "y")}
-    if not {"X", "y"} <= arrays.keys() or arrays["X"].ndim != 2 or arrays["y"].shape != arrays["X"].shape[:1]:
-        raise Invalid(f"{name} holds no inputs X with one label y each")
-    if not 0 < len(arrays["y"]) <= MOST_INPUTS:
-        raise Invalid(f"{name} holds {len(arrays['y'])} inputs: between 1 and {MOST_INPUTS} are checked")
+    if not {"X", "y"} <= arrays.keys() or arrays["X"].ndim != 2 or arrays["y"].shape[:1] != arrays["X"].shape[:1]:
+        raise Invalid(f"{name} holds no inputs X with labels y for each")
+    if not 0 < arrays["y"].size <= MOST_LABELS:
+        raise Invalid(f"{name} holds {arrays['y'].size} labels: between 1 and {MOST_LABELS} are checked")
     return arrays["X"], arrays["y"], weights
 
 
-def _text(step: float | None, claim: Conclusion, record: dict[str, Any], *, centred: bool) -> str:
+def _text(step: float | None, claim: Conclusion, record: dict[str, Any], error: str, centred: bool) -> str:
     """The statement in words.
 
     Raises:
@@ -124,6 +127,6 @@ def _text(step: float | None, claim: Conclusion, record: dict[str, Any], *, cent
         else f"shrinks by 1 - {step!r} * {claim.decay!r} or more {when}"
     )
     return (
-        f"from the stored weights, on the stored data, {how} on 1/2 sum_i (F(x_i) - y_i)^2{less} in real arithmetic "
+        f"from the stored weights, on the stored data, {how} on 1/2 sum_i {error}^2{less} in real arithmetic "
         f"converges to exactly zero loss; the path is no longer than {claim.path!r}, and the residual {rate}"
     )

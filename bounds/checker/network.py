@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product as products
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,8 +18,9 @@ from bounds.checker.files import Floats, Invalid, table
 
 PRECISION = 128
 
-MOST_INPUTS = 2000
+MOST_LABELS = 2000
 MOST_PARAMETERS = 2**27
+MOST_SEEN = 2**24
 
 _FRACTION = re.compile(r"([1-9][0-9]{0,49})(?:/([1-9][0-9]{0,49}))?")
 
@@ -83,19 +88,34 @@ def activations() -> dict[str, Activation]:
 class Layer:
     """One layer as stated: z = s W h + b, then sigma(z), or h + t sigma(z) where ``skip`` is not None.
 
+    A convolution does so with the patch of h at each position; these share W and b, and z is ordered by filter.
+
     Args:
-        weight, bias: stored numbers, or balls for them; None for no bias.
+        weight, bias: stored numbers, or balls for them, one row for each filter; None for no bias.
         scale, skip: balls of s and t.
-        scale_squared: s^2.
         trained: whether it is.
+        inputs: how many numbers it takes.
+        seen: for each position the inputs in its patch, -1 for a zero beside the image; None for the whole input.
     """
 
     weight: Floats | arb_mat
     bias: Floats | arb_mat | None
     scale: arb
     skip: arb | None
-    scale_squared: fmpq
     trained: bool
+    inputs: int
+    seen: list[list[int]] | None
+
+    @property
+    def positions(self) -> int:
+        """How many patches there are."""
+        return 1 if self.seen is None else len(self.seen)
+
+    @cached_property
+    def spread(self) -> arb:
+        """A bound of the norm of taking patches: the root of the most patches that hold one input."""
+        times = Counter(j for patch in self.seen or [[0]] for j in patch if j >= 0)
+        return arb(max(times.values(), default=0)).sqrt()
 
 
 @dataclass(frozen=True)
@@ -105,6 +125,7 @@ class Network:
     activation: Activation
     layers: list[Layer]
     start: list[Layer] | None
+    outputs: int
 
     @classmethod
     def read(cls, stated: Any, arrays: dict[str, Floats]) -> Network:
@@ -127,11 +148,11 @@ class Network:
         sizes = [(entry["outputs"], entry["inputs"]) for entry in top["layers"]]
         if any(below[0] != above[1] for below, above in zip(sizes, sizes[1:], strict=False)):
             raise Invalid("the layers of the network do not fit each other")
-        if sizes[-1][0] != 1 or layers[-1].skip is not None or not any(layer.trained for layer in layers):
-            raise Invalid("the network should end in one linear unit, and have something to train")
+        if layers[-1].skip is not None or not any(layer.trained for layer in layers):
+            raise Invalid("the network should end in a linear layer, and have something to train")
         if used != arrays.keys():
             raise Invalid("there are arrays that the network does not use")
-        return cls(known[top["activation"]], layers, start)
+        return cls(known[top["activation"]], layers, start, sizes[-1][0])
 
     @property
     def at_start(self) -> bool:
@@ -141,9 +162,11 @@ class Network:
 
 def _layer(index: int, entry: Any, arrays: dict[str, Floats], prefix: str, used: set[str]) -> Layer:
     where = f"layer {index}"
-    stated = table(entry, "inputs outputs scale_squared skip_squared bias trained", where)
+    convolves = isinstance(entry, dict) and "convolution" in entry
+    names = "inputs outputs scale_squared skip_squared bias trained" + " convolution" * convolves
+    stated = table(entry, names, where)
     sizes = stated["inputs"], stated["outputs"]
-    if any(type(v) is not int or not 0 < v <= 2**20 for v in sizes) or sizes[0] * sizes[1] > MOST_PARAMETERS:
+    if any(type(v) is not int or not 0 < v <= 2**20 for v in sizes):
         raise Invalid(f"{where} has no proper size")
     if type(stated["bias"]) is not bool or type(stated["trained"]) is not bool:
         raise Invalid(f"{where} should say whether it has a bias and is trained")
@@ -152,22 +175,52 @@ def _layer(index: int, entry: Any, arrays: dict[str, Floats], prefix: str, used:
         skip = _fraction(stated["skip_squared"], where)
         if sizes[0] != sizes[1]:
             raise Invalid(f"{where} is residual but not square")
+    seen, filter_shape = _patches(stated["convolution"], sizes[0], where) if convolves else (None, (sizes[0],))
+    filters, left = divmod(sizes[1], len(seen or [0]))
+    if left:
+        raise Invalid(f"{where} has no whole number of filters")
 
     def stored(kind: str, shape: tuple[int, ...]) -> Floats:
         name = f"{prefix if stated['trained'] else ''}layers.{index}.{kind}"
         used.add(name)
-        if name not in arrays or arrays[name].shape != shape:
-            raise Invalid(f"array {name} of shape {shape} is missing")
+        if name not in arrays or arrays[name].shape != shape or prod(shape) > MOST_PARAMETERS:
+            raise Invalid(f"array {name} of shape {shape} is missing, or larger than {MOST_PARAMETERS}")
         return arrays[name]
 
     return Layer(
-        stored("weight", (sizes[1], sizes[0])),
-        stored("bias", (sizes[1],)) if stated["bias"] else None,
+        stored("weight", (filters, *filter_shape)).reshape(filters, -1),
+        stored("bias", (filters,)) if stated["bias"] else None,
         arb(squared).sqrt(),
         None if skip is None else arb(skip).sqrt(),
-        squared,
         stated["trained"],
+        sizes[0],
+        seen,
     )
+
+
+def _patches(stated: Any, inputs: int, where: str) -> tuple[list[list[int]], tuple[int, ...]]:
+    """The inputs in each patch of an image (channels, *size), row by row, and the shape of one filter."""
+    entry = table(stated, "channels size kernel stride padding", f"the convolution of {where}")
+    channels, *axes = (entry[name] for name in ("channels", "size", "kernel", "stride", "padding"))
+    plain = all(isinstance(axis, list) for axis in axes) and {len(axis) for axis in axes} in ({1}, {2})
+    if not plain or any(type(v) is not int or not 0 <= v <= 2**20 for v in [channels, *sum(axes, [])]):
+        raise Invalid(f"{where} is no convolution along one axis or two")
+    size, kernel, stride, padding = axes
+    counts = [(s + 2 * p - k) // max(t, 1) + 1 for s, k, t, p in zip(*axes, strict=True)]
+    if min(*size, *kernel, *stride, *counts) < 1 or channels * prod(size) != inputs:
+        raise Invalid(f"{where} has patches that do not fit its inputs")
+    if prod(counts) * channels * prod(kernel) > MOST_SEEN:
+        raise Invalid(f"{where} has more than {MOST_SEEN} numbers in its patches")
+    seen: list[list[int]] = []
+    for corner in products(*map(range, counts)):
+        seen.append([])
+        for channel, *offset in products(range(channels), *map(range, kernel)):
+            place, inside = channel, True
+            for c, t, p, o, s in zip(corner, stride, padding, offset, size, strict=True):
+                at = c * t - p + o
+                place, inside = place * s + at, inside and 0 <= at < s
+            seen[-1].append(place if inside else -1)
+    return seen, (channels, *kernel)
 
 
 def _fraction(text: Any, where: str) -> fmpq:
@@ -179,14 +232,14 @@ def _fraction(text: Any, where: str) -> fmpq:
 
 @dataclass(frozen=True)
 class Signals:
-    """A network on all inputs; each list goes by layer, each matrix has one row per input.
+    """A network on all inputs; each list goes by layer.
 
     Args:
-        below: h_{l-1}.
-        z: z_l.
-        arrow: the derivatives of the output to sigma(z_l); ones for the output.
-        slope: the derivatives to z_l.
-        outputs: before anything is subtracted.
+        below: h_{l-1}, one row per input.
+        z: z_l, likewise.
+        arrow: the derivatives of all outputs, one row per output of an input, to sigma(z_l); unit vectors for the last.
+        slope: the derivatives to z_l, likewise.
+        outputs: of one input after the other, before anything is subtracted.
     """
 
     below: list[arb_mat]
@@ -208,10 +261,11 @@ def forward(activation: Activation, layers: list[Layer], X: Floats) -> tuple[lis
     """The inputs h_{l-1} and the z_l of all layers."""
     below, z = [matrix(X)], []
     for layer in layers:
-        step = below[-1] * matrix(layer.weight).transpose() * layer.scale
+        step = patches(layer, below[-1]) * matrix(layer.weight).transpose() * layer.scale
         if layer.bias is not None:
             shift = matrix(layer.bias)
-            step = step + arb_mat(len(X), shift.ncols(), shift.entries() * len(X))
+            step = step + arb_mat(step.nrows(), shift.ncols(), shift.entries() * step.nrows())
+        step = arb_mat([arb_mat(block).transpose().entries() for block in cut(step, len(X), layer.positions)])
         z.append(step)
         if layer is not layers[-1]:
             after = _entrywise(activation.value, step)
@@ -228,16 +282,18 @@ def evaluate(network: Network, X: Floats) -> Signals:
     below, z = forward(network.activation, network.layers, X)
     if network.activation.bend is None and any(v.contains(0) for step in z[:-1] for v in step.entries()):
         raise Invalid("a ReLU sits on its kink, or too near to tell")
-    ones = arb_mat(len(X), 1, [arb(1)] * len(X))
-    arrows, slopes = [ones], [ones]
-    back = ones * matrix(network.layers[-1].weight) * network.layers[-1].scale
+    count = network.outputs
+    units = arb_mat([[int(j == k) for k in range(count)] for _ in X for j in range(count)])
+    arrows, slopes = [units], [units]
+    back = _through(network.layers[-1], units)
     for layer, step in zip(network.layers[-2::-1], z[-2::-1], strict=True):
         arrow = back if layer.skip is None else back * layer.skip
-        slope = product(arrow, _entrywise(network.activation.slope, step))
+        each = [row for row in _entrywise(network.activation.slope, step).tolist() for _ in range(count)]
+        slope = product(arrow, arb_mat(each))
         arrows.append(arrow)
         slopes.append(slope)
         if layer is not network.layers[0]:
-            through = slope * matrix(layer.weight) * layer.scale
+            through = _through(layer, slope)
             back = through if layer.skip is None else back + through
     return Signals(below, z, arrows[::-1], slopes[::-1], z[-1].entries())
 
@@ -245,29 +301,45 @@ def evaluate(network: Network, X: Floats) -> Signals:
 def targets(network: Network, X: Floats, y: Floats) -> list[arb]:
     """What the outputs should be: the labels, for a centred network above its outputs at the start."""
     if network.start is None:
-        return [arb(v) for v in y.tolist()]
+        return [arb(v) for v in y.ravel().tolist()]
     before = forward(network.activation, network.start, X)[1][-1].entries()
-    return [f + arb(v) for f, v in zip(before, y.tolist(), strict=True)]
+    return [f + arb(v) for f, v in zip(before, y.ravel().tolist(), strict=True)]
 
 
 def residual(network: Network, found: Signals, X: Floats, y: Floats) -> list[arb]:
     """F - y."""
     if network.at_start:
-        return [-arb(v) for v in y.tolist()]
+        return [-arb(v) for v in y.ravel().tolist()]
     return [f - b for f, b in zip(found.outputs, targets(network, X, y), strict=True)]
 
 
-def gram(network: Network, found: Signals) -> arb_mat:
-    """J J^T, J the Jacobian of the outputs in all trained numbers."""
-    n = len(found.outputs)
-    total = arb_mat(n, n)
-    for layer, h, g in zip(network.layers, found.below, found.slope, strict=True):
-        if layer.trained:
-            inner = h * h.transpose() * arb(layer.scale_squared)
-            if layer.bias is not None:
-                inner = inner + arb_mat(n, n, [arb(1)] * (n * n))
-            total = total + product(inner, g * g.transpose())
-    return total
+def patches(layer: Layer, h: arb_mat) -> arb_mat:
+    """What a layer sees of all inputs, one row for each position of each."""
+    if layer.seen is None:
+        return h
+    return arb_mat([[row[j] if j >= 0 else arb(0) for j in patch] for row in h.tolist() for patch in layer.seen])
+
+
+def _through(layer: Layer, g: arb_mat) -> arb_mat:
+    """The derivatives to what a layer takes, through its patches, from those to what it gives."""
+    by_position = [row[p :: layer.positions] for row in g.tolist() for p in range(layer.positions)]
+    back = (arb_mat(by_position) if layer.seen else g) * matrix(layer.weight) * layer.scale
+    if layer.seen is None:
+        return back
+    total = []
+    for block in cut(back, g.nrows(), layer.positions):
+        row = [arb(0)] * (layer.inputs + 1)  # the last takes what falls beside the image
+        for patch, values in zip(layer.seen, block, strict=True):
+            for j, v in zip(patch, values, strict=True):
+                row[j] += v
+        total.append(row[:-1])
+    return arb_mat(total)
+
+
+def cut(a: arb_mat, count: int, size: int) -> list[list[list[arb]]]:
+    """The rows of a matrix in so many groups of one size."""
+    rows = a.tolist()
+    return [rows[k * size : (k + 1) * size] for k in range(count)]
 
 
 def norm(values: list[arb]) -> arb:

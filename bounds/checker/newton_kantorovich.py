@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flint import arb
+from flint import arb, arb_mat
 
 from bounds.checker.definite import Sign, ball_norm_bound, least_sign, spectral_norm_bound
 from bounds.checker.files import Floats, Invalid, hex_float, table
-from bounds.checker.network import Layer, Network, Signals, evaluate, gram, matrix, norm, residual
+from bounds.checker.network import Layer, Network, Signals, cut, evaluate, matrix, norm, patches, residual
 
 CLOSE = arb(2) ** -30
 """How far a stated conclusion may lie on the safe side of what follows from the stated enclosures."""
@@ -98,7 +98,7 @@ def _ends(value: Any, name: str) -> tuple[float, float]:
 
 
 def _spectrum(network: Network, found: Signals, least: tuple[float, float], largest: tuple[float, float]) -> None:
-    K = gram(network, found)
+    K = _gram(network, found)
     for shift, factor, sign, what in (
         (arb(least[0]) ** 2, 1, Sign.POSITIVE, "the least singular value of the Jacobian, from below,"),
         (arb(least[1]) ** 2, 1, Sign.NEGATIVE, "the least singular value of the Jacobian, from above,"),
@@ -107,6 +107,31 @@ def _spectrum(network: Network, found: Signals, least: tuple[float, float], larg
     ):
         if least_sign(K, shift, factor) is not sign:
             raise Invalid(f"{what} is not proved")
+
+
+def _gram(network: Network, found: Signals) -> arb_mat:
+    """J J^T, J the Jacobian of the outputs in all trained numbers.
+
+    The gradient of an output in (W, b) is sum_p g_p v_p^T over the positions, v_p the patch times s with 1 beside it:
+    for one position its inner products are products of two; for more it is formed.
+    """
+    n, count = len(found.outputs), network.outputs
+    total = arb_mat(n, n)
+    for layer, h, g in zip(network.layers, found.below, found.slope, strict=True):
+        if not layer.trained:
+            continue
+        v = patches(layer, h) * layer.scale
+        if layer.bias is not None:
+            v = arb_mat([[*row, arb(1)] for row in v.tolist()])
+        if layer.positions == 1:
+            inner, outer = v * v.transpose(), g * g.transpose()
+            total = total + arb_mat([[inner[i // count, j // count] * outer[i, j] for j in range(n)] for i in range(n)])
+        else:
+            sides = [arb_mat(block) for block in cut(v, h.nrows(), layer.positions)]
+            slopes = (arb_mat(g.ncols() // layer.positions, layer.positions, row) for row in g.tolist())
+            J = arb_mat([(slope * sides[i // count]).entries() for i, slope in enumerate(slopes)])
+            total = total + J * J.transpose()
+    return total
 
 
 def _path_and_decay(ends: dict[str, tuple[float, float]], radius: float, step: float | None) -> tuple[arb, arb]:
@@ -140,27 +165,37 @@ def smoothness(network: Network, found: Signals, X: Floats, R: arb, *, continuou
     first, last = layers[0], layers[-1]
     if len(layers) == 2 and first.skip is None and first.trained:
         if not last.trained and bend is not None:
-            sizes = [(_square(row) * first.scale**2 + (first.bias is not None)).sqrt() for row in X.tolist()]
-            arrow = largest([abs(v) for v in matrix(last.weight).entries()]) * last.scale
-            return bend * arrow * largest(sizes) * data_norm(first, X), None
+            seen, p = _seen(first, X).tolist(), first.positions
+            sizes = [(_square(row) * first.scale**2 + (first.bias is not None)).sqrt() for row in seen]
+            arrow = found.arrow[0].tolist()[: network.outputs]  # the same for every input: what follows is linear
+            filters = [norm([v for row in arrow for v in row[r : r + p]]) for r in range(0, len(arrow[0]), p)]
+            return bend * largest(filters) * largest(sizes) * data_norm(first, X), None
         if last.trained and continuous and all(v == 0 for v in matrix(last.weight).entries()):
-            return last.scale * network.activation.lipschitz * data_norm(first, X), None
+            return last.scale * last.spread * network.activation.lipschitz * data_norm(first, X), None
     norms = [ball_norm_bound(layer.weight) for layer in layers]
     total, margin = arb(0), None if bend is not None else arb("inf")
-    for i in range(len(X)):
-        rows = [
-            [[a[i, j] for j in range(a.ncols())] for a in part]
-            for part in (found.below, found.z, found.arrow, found.slope)
-        ]
-        q, clear = _one_input(network, norms, rows, R)
+    for i in range(len(found.outputs)):
+        x = i // network.outputs
+        parts = ((found.below, x), (found.z, x), (found.arrow, i), (found.slope, i))
+        rows = [[[a[k, j] for j in range(a.ncols())] for a in part] for part, k in parts]
+        q, clear = _one_output(network, norms, rows, R)
         total += q**2
         if margin is not None and clear is not None:
             margin = margin.min(clear)
     return total.sqrt(), margin
 
 
+def _seen(first: Layer, X: Floats) -> Floats:
+    """The patches of all inputs, as rows."""
+    if first.seen is None:
+        return X
+    index = np.array(first.seen).ravel()
+    return np.where(index < 0, 0.0, X[:, index]).reshape(-1, len(first.seen[0]))
+
+
 def data_norm(first: Layer, X: Floats) -> arb:
-    """The norm of the rows (s x, 1), or of s x where there is no bias; (s X, 1) = s (X, c) + (0, 1 - s c)."""
+    """The norm of the rows (s x, 1), x the patches, or of s x without a bias; (s X, 1) = s (X, c) + (0, 1 - s c)."""
+    X = _seen(first, X)
     if first.bias is None:
         return spectral_norm_bound(X) * first.scale
     c = float(1 / first.scale)
@@ -168,8 +203,8 @@ def data_norm(first: Layer, X: Floats) -> arb:
     return extended + abs(1 - first.scale * c) * arb(len(X)).sqrt()
 
 
-def _one_input(network: Network, norms: list[arb], rows: list[list[list[arb]]], R: arb) -> tuple[arb, arb | None]:
-    """A bound of the second derivative of one output on the ball, and the distance of its ReLUs from their kinks."""
+def _one_output(network: Network, norms: list[arb], rows: list[list[list[arb]]], R: arb) -> tuple[arb, arb | None]:
+    """A bound of the second derivative of one output of one input on the ball, and how far ReLUs stay from kinks."""
     below, z, arrows, slopes = rows
     layers, depth = network.layers, len(network.layers)
     lip, bend = network.activation.lipschitz, network.activation.bend
@@ -177,10 +212,10 @@ def _one_input(network: Network, norms: list[arb], rows: list[list[list[arb]]], 
     moved = [R if layer.trained else arb(0) for layer in layers]
     A, alphas, before = [arb(0)] * depth, [], []
     for index, layer in enumerate(layers):
-        size = norm(below[index]) + norm(A) * R
-        alpha = [layer.scale * (norms[index] + moved[index]) * v for v in A]
+        size = norm(patches(layer, arb_mat([below[index]])).entries()) + layer.spread * norm(A) * R
+        alpha = [layer.scale * layer.spread * (norms[index] + moved[index]) * v for v in A]
         if layer.trained:
-            alpha[index] += ((layer.scale * size) ** 2 + (layer.bias is not None)).sqrt()
+            alpha[index] += ((layer.scale * size) ** 2 + layer.positions * (layer.bias is not None)).sqrt()
         alphas.append(alpha)
         before.append(A)
         if kink is not None and index < depth - 1:
@@ -204,9 +239,9 @@ def _one_input(network: Network, norms: list[arb], rows: list[list[list[arb]]], 
         slope = norm(slopes[index])
         if layer.trained:
             for k in range(depth):
-                Q[index][k] += layer.scale * (slope + change) * before[index][k]
-                Q[k][index] += layer.scale * (slope + change) * before[index][k]
-        through = layer.scale * ((norms[index] + moved[index]) * change + moved[index] * slope)
+                Q[index][k] += layer.scale * layer.spread * (slope + change) * before[index][k]
+                Q[k][index] += layer.scale * layer.spread * (slope + change) * before[index][k]
+        through = layer.scale * layer.spread * ((norms[index] + moved[index]) * change + moved[index] * slope)
         past = through if layer.skip is None else through + past
     return _perron(Q), kink
 

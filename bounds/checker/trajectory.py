@@ -75,6 +75,7 @@ def check(
     network = read()
     first, last = network.layers[0], network.layers[-1]
     plain = len(network.layers) == 2 and first.skip is None and first.bias is None and first.trained
+    plain = plain and first.seen is None and last.seen is None and network.outputs == 1
     if not plain or last.trained or network.activation.bend is None or step is None:
         raise Invalid("only descent on the first of two layers, smooth and without biases, is followed")
     if network.start is not None and not network.at_start:

@@ -140,7 +140,6 @@ REFUSED = {
     "linear twice": (lambda: sequence(nn.Linear(3, 5), nn.Linear(5, 1)), "1 \\(Linear\\) follows 0"),
     "activation twice": (lambda: sequence(nn.Linear(3, 5), nn.Tanh(), nn.Tanh(), nn.Linear(5, 1)), "2 \\(Tanh"),
     "no output": (lambda: sequence(nn.Linear(3, 5), nn.Tanh()), "end in a linear"),
-    "two outputs": (lambda: sequence(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)), "one linear unit"),
     "no sequence": (lambda: nn.Bilinear(3, 3, 1), "Bilinear"),
     "nan": (
         lambda: nn.init.constant_((module := COVERED["two layers"]())[0].weight, float("nan")) is None or module,

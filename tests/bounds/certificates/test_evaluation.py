@@ -12,9 +12,20 @@ from hypothesis import strategies as st
 from mpmath import mp, mpf
 
 from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.convolution import Convolution
 from bounds.certificates.evaluation import evaluate, residual
 from bounds.certificates.stack import Layer, Stack
-from tests.bounds.certificates.networks import DIGITS, data, draw, exact_gradients, narrow_two_layer, stack
+from tests.bounds.certificates.networks import (
+    DIGITS,
+    data,
+    draw,
+    exact_gradients,
+    image_stack,
+    images,
+    narrow_two_layer,
+    stack,
+    ties,
+)
 
 shapes = st.tuples(
     st.sampled_from(sorted(POINTWISE)),
@@ -27,23 +38,85 @@ shapes = st.tuples(
 
 
 @settings(max_examples=40)
-@given(shapes)
-def test_outputs_and_gram_contain_the_exact_ones(shape: tuple[str, tuple[int, ...], bool, bool, int, int]) -> None:
+@given(shapes, st.integers(1, 3))
+def test_outputs_and_gram_contain_the_exact_ones(
+    shape: tuple[str, tuple[int, ...], bool, bool, int, int], outputs: int
+) -> None:
     activation, widths, skips, bias, seed, exponent = shape
-    network = stack(activation, 3, widths, residual=skips, bias=bias)
+    network = stack(activation, 3, widths, residual=skips, bias=bias, outputs=outputs)
     weights = {name: array * 2.0**exponent for name, array in draw(network, seed).items()}
-    X, y = data(seed, 3, 3)
+    contains_the_exact_ones(network, weights, *images(network, seed, 3))
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(sorted(POINTWISE)),
+    st.sampled_from([((5,), (2,)), ((7,), (2, 2)), ((5, 3), (2,)), ((4, 3), (2, 2))]),
+    st.sampled_from([(3, 1, 1), (3, 2, 1), (2, 1, 0), (1, 1, 0), (2, 2, 1)]),
+    st.integers(1, 2),
+    st.integers(1, 2),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 10**6),
+)
+def test_convolutions_contain_the_exact_ones(
+    activation: str,
+    shape: tuple[tuple[int, ...], tuple[int, ...]],
+    window: tuple[int, int, int],
+    channels: int,
+    outputs: int,
+    skips: bool,
+    bias: bool,
+    seed: int,
+) -> None:
+    """One axis or two, strides, even kernels, several channels and outputs."""
+    kernel, stride, padding = window
+    network = image_stack(
+        activation,
+        *shape,
+        channels=channels,
+        outputs=outputs,
+        residual=skips,
+        bias=bias,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+    )
+    contains_the_exact_ones(network, draw(network, seed), *images(network, seed, 2))
+
+
+def contains_the_exact_ones(network: Stack, weights: dict[str, np.ndarray], X: np.ndarray, y: np.ndarray) -> None:
     found = evaluate(network, weights, X)
     midpoint, radius = found.gram
     difference, error = residual(network, weights, found, X, y)
     with mp.workdps(DIGITS):
-        rows = [exact_gradients(network, weights, x) for x in X]
+        rows = [exact_gradients(network, weights, x, c) for x in X for c in range(network.output.outputs)]
         for i, (f, gradient) in enumerate(rows):
             assert abs(f - mpf(float(found.outputs[i]))) <= mpf(float(found.outputs_error[i]))
-            assert abs(f - mpf(float(y[i])) - mpf(float(difference[i]))) <= mpf(float(error[i]))
+            assert abs(f - mpf(float(y.flat[i])) - mpf(float(difference[i]))) <= mpf(float(error[i]))
             for j, (_, other) in enumerate(rows):
                 exact = mpmath.fsum(a * b for a, b in zip(gradient, other, strict=True))
                 assert abs(exact - mpf(float(midpoint[i, j]))) <= mpf(float(radius[i, j]))
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_the_norm_of_patches_is_exact(data: st.DataObject) -> None:
+    """phi as a matrix, column by column by the definition; and what puts patches back is its transpose."""
+    axes = data.draw(st.integers(1, 2))
+    size, kernel, stride = (tuple(data.draw(st.integers(1, top)) for _ in range(axes)) for top in (6, 4, 3))
+    padding = tuple(data.draw(st.integers(max(0, (k - s + 1) // 2), k - 1)) for s, k in zip(size, kernel, strict=True))
+    seen = Convolution(data.draw(st.integers(1, 2)), size, kernel, stride, padding)
+    layer = Layer(seen.inputs, int(np.prod(seen.positions)), convolution=seen)
+    phi = layer.patches(np.eye(seen.inputs)).reshape(seen.inputs, -1)
+    expected = np.zeros((seen.inputs, layer.positions, layer.patch))
+    for p, pairs in enumerate(ties(layer)):
+        for k, j in pairs:
+            expected[j, p, k] = 1
+    assert (phi == expected.reshape(phi.shape)).all()
+    assert np.linalg.norm(phi, 2) == pytest.approx(layer.patch_norm, rel=1e-12)
+    back = layer.spread(np.eye(phi.shape[1]).reshape(-1, layer.positions, layer.patch))
+    assert (back == phi.T).all()
 
 
 @pytest.mark.parametrize("activation", sorted(POINTWISE))
@@ -146,7 +219,7 @@ def test_a_setting_survives_its_plain_form() -> None:
     "layers",
     [
         (Layer(2, 3), Layer(4, 1)),
-        (Layer(2, 3), Layer(3, 2)),
+        (Layer(2, 3), Layer(3, 3, skip_squared=Fraction(1))),
         (Layer(2, 3, skip_squared=Fraction(1)), Layer(3, 1)),
         (Layer(2, 3, trained=False), Layer(3, 1, trained=False)),
         (Layer(2, 1),),

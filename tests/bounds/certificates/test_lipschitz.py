@@ -10,10 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.convolution import Convolution
 from bounds.certificates.evaluation import evaluate
 from bounds.certificates.lipschitz import smoothness
 from bounds.certificates.stack import Layer, Stack
-from tests.bounds.certificates.networks import data, draw, jacobian, narrow_two_layer, shifted, stack
+from tests.bounds.certificates.networks import (
+    data,
+    draw,
+    image_stack,
+    images,
+    jacobian,
+    narrow_two_layer,
+    shifted,
+    stack,
+)
 
 
 def steepest(network: Stack, weights: dict[str, np.ndarray], X: np.ndarray, radius: float, seed: int) -> float:
@@ -47,6 +57,34 @@ def test_no_quotient_exceeds_the_constant(
     network = stack(activation, 2, widths, residual=skips, bias=bias)
     weights = draw(network, seed)
     X, _ = data(seed, 2, 2)
+    bound = smoothness(network, evaluate(network, weights, X), X, radius)
+    assert steepest(network, weights, X, radius, seed) <= bound.lipschitz * (1 + 1e-9)
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(["tanh", "softplus", "gelu"]),
+    st.sampled_from([((4,), (2,)), ((5,), (2, 2)), ((3, 3), (1, 1)), ((2, 3), (2,))]),
+    st.integers(1, 2),
+    st.integers(1, 2),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([1e-3, 0.1, 1.0]),
+    st.integers(0, 10**6),
+)
+def test_no_quotient_of_a_convolution_exceeds_the_constant(
+    activation: str,
+    shape: tuple[tuple[int, ...], tuple[int, ...]],
+    channels: int,
+    outputs: int,
+    skips: bool,
+    bias: bool,
+    radius: float,
+    seed: int,
+) -> None:
+    network = image_stack(activation, *shape, channels=channels, outputs=outputs, residual=skips, bias=bias)
+    weights = draw(network, seed)
+    X, _ = images(network, seed, 2)
     bound = smoothness(network, evaluate(network, weights, X), X, radius)
     assert steepest(network, weights, X, radius, seed) <= bound.lipschitz * (1 + 1e-9)
 
@@ -135,6 +173,112 @@ def test_a_residual_chain_is_attained() -> None:
     found = smoothness(network, evaluate(network, stored, X), X, 1e-9).lipschitz
     hessian = x * np.array([[0, 3 * t, 1 + 2 * t], [3 * t, 0, t], [1 + 2 * t, t, 0]])
     assert found == pytest.approx(np.linalg.norm(hessian, 2), rel=1e-5)
+
+
+# Shared weights: a factor left out of a constant is found by the Hessian of a network that is linear in each layer
+
+
+def hessian_norm(network: Stack, weights: dict[str, np.ndarray], X: np.ndarray) -> float:
+    """Of the first output, by differences of gradients, which are exact for layers as good as linear."""
+    columns = []
+    for direction in np.eye(network.parameters):
+        ends = [jacobian(network, shifted(network, weights, t * direction), X)[0] for t in (0.5, -0.5)]
+        columns.append(ends[0] - ends[1])
+    return float(np.linalg.norm(columns, 2))
+
+
+def ones(*layers: Layer) -> tuple[Stack, dict[str, np.ndarray]]:
+    """ReLUs all of which are on, in a ball of 1/2 at least: all weights are 1, and all biases 0."""
+    network = Stack("relu", layers)
+    return network, {name: np.full(shape, float("weight" in name)) for name, shape in network.shapes().items()}
+
+
+def constant(network: Stack, weights: dict[str, np.ndarray], X: np.ndarray) -> float:
+    return smoothness(network, evaluate(network, weights, X), X, 1e-9).lipschitz
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_every_position_counts(bias: bool) -> None:
+    """f = sum_p v_p (w x_p + b): a filter of one pixel, seen at 9 positions."""
+    pixels = Convolution(1, (9,), (1,), (1,), (0,))
+    network, weights = ones(Layer(9, 9, bias=bias, convolution=pixels), Layer(9, 1))
+    X = np.ones((1, 9))
+    exact = 3 * np.sqrt(1 + bias)
+    assert hessian_norm(network, weights, X) == pytest.approx(exact, rel=1e-9)
+    assert constant(network, weights, X) == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [(36,), (6, 6)])
+def test_every_overlap_counts(size: tuple[int, ...]) -> None:
+    """f = sum_p (V * (u x))_p: each entry of u x is in 3 patches, or in 9, but for the rim."""
+    axes, pixels = len(size), int(np.prod(size))
+    seen = Convolution(1, size, (3,) * axes, (1,) * axes, (1,) * axes)
+    network, weights = ones(Layer(1, pixels), Layer(pixels, pixels, convolution=seen), Layer(pixels, 1, trained=False))
+    X = np.ones((1, 1))
+    bound, exact = constant(network, weights, X), hessian_norm(network, weights, X)
+    assert exact <= bound * (1 + 1e-9)
+    assert exact >= bound * {1: 0.95, 2: 0.75}[axes]  # a root of 3, or of 9, left out would be below
+
+
+@pytest.mark.parametrize("size", [(36,), (6, 6)])
+def test_overlaps_count_on_the_way_up(size: tuple[int, ...]) -> None:
+    """f = v . (V * (u x)) with the filter V frozen: the Hessian is that of the matrix of V."""
+    axes, pixels = len(size), int(np.prod(size))
+    seen = Convolution(1, size, (3,) * axes, (1,) * axes, (1,) * axes)
+    frozen = Layer(pixels, pixels, convolution=seen, trained=False)
+    network, weights = ones(Layer(1, pixels), frozen, Layer(pixels, 1))
+    X = np.ones((1, 1))
+    bound, exact = constant(network, weights, X), hessian_norm(network, weights, X)
+    assert exact <= bound * (1 + 1e-9)
+    assert exact >= bound * {1: 0.95, 2: 0.75}[axes]
+
+
+def test_every_output_counts() -> None:
+    """f_c = v w x for 4 outputs, frozen: each row of J changes by x (dv, dw)."""
+    network, weights = ones(Layer(1, 1), Layer(1, 1), Layer(1, 4, trained=False))
+    X = np.ones((1, 1))
+    assert constant(network, weights, X) == pytest.approx(2, rel=1e-6)
+    assert steepest(network, weights, X, 0.5, 0) == pytest.approx(2, rel=1e-6)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_first_convolution_alone_has_its_own_formula(bias: bool, outputs: int) -> None:
+    """Everywhere, and near what is found: one filter, at the steepest bend of tanh in each position."""
+    seen = Convolution(2, (4,), (3,), (1,), (1,))
+    network = Stack("tanh", (Layer(8, 8, bias=bias, convolution=seen), Layer(8, outputs, trained=False)))
+    weights = draw(network, 1)
+    X, _ = images(network, 1, 3)
+    at = evaluate(network, weights, X)
+    bound = smoothness(network, at, X, 1.0).lipschitz
+    assert bound == smoothness(network, at, X, 1e3).lipschitz
+    padded = np.pad(X.reshape(3, 2, 4), ((0, 0), (0, 0), (1, 1)))
+    rows = np.array([[*padded[i, :, p : p + 3].ravel(), *[1.0] * bias] for i in range(3) for p in range(4)])
+    readout = weights["layers.1.weight"].reshape(outputs, 2, 4)
+    filters = np.sqrt((readout**2).sum(axis=(0, 2))).max()
+    longest = np.linalg.norm(rows, axis=1).max()
+    assert bound == pytest.approx(4 / (3 * np.sqrt(3)) * filters * np.linalg.norm(rows, 2) * longest, rel=1e-9)
+    assert max(steepest(network, weights, X, radius, 0) for radius in (0.1, 1.0)) <= bound
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (Layer(5, 10, bias=True, convolution=Convolution(1, (5,), (3,), (1,), (1,))), Layer(10, 1)),
+        (Layer(5, 10, convolution=Convolution(1, (5,), (3,), (1,), (1,))), Layer(10, 2)),
+        (Layer(1, 20), Layer(20, 20, convolution=Convolution(1, (20,), (5,), (1,), (2,)))),
+    ],
+)
+def test_convolutions_from_zero_output_weights(layers: tuple[Layer, ...]) -> None:
+    """The last has outputs that share their weights."""
+    network = Stack("relu", layers)
+    weights = draw(network, 0)
+    weights["layers.1.weight"] = np.zeros_like(weights["layers.1.weight"])
+    assert network.from_zero(weights)
+    X, _ = images(network, 0, 3)
+    bound = smoothness(network, evaluate(network, weights, X), X, 1.0, from_zero=True).lipschitz
+    found = max(steepest(network, weights, X, radius, 0) for radius in (0.01, 1.0, 10.0))
+    assert 0.3 * bound <= found <= bound
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "erf"])

@@ -17,8 +17,8 @@ from flint import arb, arb_mat
 from bounds import Problem
 from bounds.activations.pointwise import POINTWISE
 from bounds.certificates.proving import Certificate, certify
-from bounds.certificates.stack import Stack
-from tests.bounds.certificates.networks import data, shifted, stack, trained
+from bounds.certificates.stack import Layer, Stack
+from tests.bounds.certificates.networks import image_stack, images, shifted, stack, ties, trained
 
 BITS = 300
 STEPS = 25
@@ -43,14 +43,18 @@ VALUE: dict[str, tuple[Callable[[arb], arb], Callable[[arb], arb]]] = {
 def descend(
     network: Stack, weights: dict[str, np.ndarray], X: np.ndarray, y: np.ndarray, step: float
 ) -> list[tuple[arb, arb]]:
-    """Path so far and residual norm of descent, for stacks without biases; every number a ball of 300 bits."""
+    """Path so far and residual norm of descent, for stacks without biases; every number a ball of 300 bits.
+
+    A convolution is a dense layer whose entries are tied: its gradient is that of the dense layer, summed over ties.
+    """
     value, slope = VALUE[network.activation]
-    W = [exact(array) for _, array, _ in network.affine(weights)]
+    filters = [exact(array) for _, array, _ in network.affine(weights)]
     s = [root(layer.scale_squared) for layer in network.layers]
     t = [None if layer.skip_squared is None else root(layer.skip_squared) for layer in network.layers]
-    inputs, labels = exact(X), exact(y[:, None])
+    inputs, labels = exact(X), exact(y.reshape(len(X), -1))
     path, trace = arb(0), []
     for _ in range(STEPS):
+        W = [dense(layer, array) for layer, array in zip(network.layers, filters, strict=True)]
         hs, zs = [inputs], []
         for k in range(len(W) - 1):
             zs.append(hs[-1] * W[k].transpose() * s[k])
@@ -65,14 +69,36 @@ def descend(
             moves.append(g.transpose() * hs[k] * s[k])
             through = g * W[k] * s[k]
             back = through if t[k] is None else back + through
-        moves.reverse()
+        moves = [tied(layer, move) for layer, move in zip(network.layers, moves[::-1], strict=True)]
         trained = [move for move, layer in zip(moves, network.layers, strict=True) if layer.trained]
         path += arb(step) * sum((size(move) ** 2 for move in trained), arb(0)).sqrt()
-        W = [
+        filters = [
             w - move * arb(step) if layer.trained else w
-            for w, move, layer in zip(W, moves, network.layers, strict=True)
+            for w, move, layer in zip(filters, moves, network.layers, strict=True)
         ]
     return trace
+
+
+def dense(layer: Layer, filters: arb_mat) -> arb_mat:
+    """The matrix (outputs, inputs) that a layer multiplies by."""
+    if layer.convolution is None:
+        return filters
+    matrix = arb_mat(layer.outputs, layer.inputs)
+    for u, pairs in enumerate(ties(layer)):
+        for k, j in pairs:
+            matrix[u, j] = filters[u // layer.positions, k]
+    return matrix
+
+
+def tied(layer: Layer, matrix: arb_mat) -> arb_mat:
+    """The transpose of :func:`dense`."""
+    if layer.convolution is None:
+        return matrix
+    filters = arb_mat(layer.filters, layer.patch)
+    for u, pairs in enumerate(ties(layer)):
+        for k, j in pairs:
+            filters[u // layer.positions, k] += matrix[u, j]
+    return filters
 
 
 def exact(a: np.ndarray) -> arb_mat:
@@ -99,12 +125,20 @@ def draw(seed: int) -> tuple[Stack, dict[str, np.ndarray], np.ndarray, np.ndarra
     """A small network, so near a solution that a certificate is neither sure nor hopeless; a stretch of the step."""
     generator = np.random.default_rng([seed, 7])
     activation = str(generator.choice(sorted(POINTWISE)))
-    widths = [(6,), (4,), (4, 4), (3, 3, 3)][generator.integers(4)]
-    d, n = int(generator.integers(1, 4)), int(generator.integers(2, 5))
-    network = stack(activation, d, widths, residual=bool(generator.integers(2)))
-    X, y = data(seed, n, d)
+    outputs, n = int(generator.choice([1, 1, 1, 2])), int(generator.integers(2, 5))
+    skips = bool(generator.integers(2))
+    if generator.random() < 0.5:
+        widths = [(6,), (4,), (4, 4), (3, 3, 3)][generator.integers(4)]
+        network = stack(activation, int(generator.integers(1, 4)), widths, residual=skips, outputs=outputs)
+    else:
+        size, filters, stride = [((4,), (3,), 1), ((5,), (2, 2), 2), ((3, 2), (2,), 1)][generator.integers(3)]
+        channels = int(generator.integers(1, 3))
+        network = image_stack(
+            activation, size, filters, channels=channels, outputs=outputs, residual=skips, stride=stride
+        )
+    X, y = images(network, seed, n)
     if generator.random() < 0.1:  # no solution at all
-        X, y = np.vstack([X, X[:1]]), np.append(y, -y[0])
+        X, y = np.vstack([X, X[:1]]), np.concatenate([y, -y[:1]])
     weights = trained(network, seed, X, y)
     push = generator.standard_normal(network.parameters)
     weights = shifted(network, weights, 10 ** generator.uniform(-8, 0) * push / np.linalg.norm(push))

@@ -69,7 +69,7 @@ def _better_number(record: Record, arrays: Arrays, dice: random.Random) -> None:
 
 def _other_labels(record: Record, arrays: Arrays, dice: random.Random) -> None:
     arrays["y"] = arrays["y"].copy()
-    arrays["y"][dice.randrange(len(arrays["y"]))] *= -1
+    arrays["y"].flat[dice.randrange(arrays["y"].size)] *= -1
 
 
 def _other_inputs(record: Record, arrays: Arrays, dice: random.Random) -> None:
@@ -103,14 +103,14 @@ def _other_start(record: Record, arrays: Arrays, dice: random.Random) -> None:
 
 def _swapped_rows(record: Record, arrays: Arrays, dice: random.Random) -> None:
     arrays["X"] = np.roll(arrays["X"], dice.randrange(1, len(arrays["X"])), axis=0)
-    if (arrays["y"] == arrays["y"][0]).all():
+    if (arrays["y"] == arrays["y"][:1]).all():
         arrays["y"] = -arrays["y"]
 
 
 def _contradiction(record: Record, arrays: Arrays, dice: random.Random) -> None:
     """The first input twice, with two labels."""
     arrays["X"] = np.vstack([arrays["X"], arrays["X"][:1]])
-    arrays["y"] = np.append(arrays["y"], -arrays["y"][0])
+    arrays["y"] = np.concatenate([arrays["y"], -arrays["y"][:1]])
 
 
 def _other_argument(record: Record, arrays: Arrays, dice: random.Random) -> None:
@@ -133,6 +133,32 @@ def _other_network(record: Record, arrays: Arrays, dice: random.Random) -> None:
         layer["bias"] = not layer["bias"]
     else:
         network["layers"].append(layer)
+
+
+def _other_patches(record: Record, arrays: Arrays, dice: random.Random) -> None:
+    """The same arrays as filters of other patches, or of none; a dense network gets patches."""
+    layers = record["statement"]["network"]["layers"]
+    convolved = [layer for layer in layers if "convolution" in layer]
+    if not convolved:
+        inputs = layers[0]["inputs"]
+        one = {"kernel": [1], "stride": [1], "padding": [0]}
+        layers[0]["convolution"] = {"channels": inputs, "size": [1], **one}
+        if dice.random() < 0.5:
+            layers[0]["convolution"] = {"channels": 1, "size": [inputs], **one}
+        return
+    layer = dice.choice(convolved)
+    patches, change = layer["convolution"], dice.randrange(5)
+    if change == 0:
+        del layer["convolution"]
+    elif change == 1:  # as many pixels and positions, seen in other places
+        patches["stride"] = [dice.choice([2, 3, 5]) for _ in patches["stride"]]
+        patches["padding"] = [dice.choice([0, 1, 2, 4]) for _ in patches["padding"]]
+    elif change == 2:
+        patches["padding"] = [p + dice.choice([-1, 1, 2]) for p in patches["padding"]]
+    elif change == 3:
+        patches["size"] = [s + dice.choice([-1, 1]) for s in patches["size"]]
+    else:
+        patches["kernel"] = [k + dice.choice([-1, 1]) for k in patches["kernel"]]
 
 
 def _no_format(record: Record, arrays: Arrays, dice: random.Random) -> None:
@@ -182,6 +208,7 @@ FRESH: dict[str, Forgery] = {
     "a contradiction": _contradiction,
     "another argument": _other_argument,
     "another network": _other_network,
+    "other patches": _other_patches,
     "no format": _no_format,
     "a missing entry": _missing_entry,
     "a strange number": _strange_number,
@@ -233,13 +260,14 @@ def retell(record: Record) -> None:
         if "exactly" not in statement["text"] or statement["text"].endswith(" "):
             return
         less, when = "", ""
+        error = "(F(x_i) - y_i)" if record["statement"]["network"]["layers"][-1]["outputs"] == 1 else "||F(x_i) - y_i||"
         if statement["network"]["centred"]:
             less = ", F the network less its exact outputs at the stored start,"
         if record["argument"] == "trajectory":
             when = f" from step {record['witnesses']['steps']} on"
         statement["text"] = (
             f"from the stored weights, on the stored data, gradient descent with step {step!r} on "
-            f"1/2 sum_i (F(x_i) - y_i)^2{less} in real arithmetic converges to exactly zero loss; the path is no "
+            f"1/2 sum_i {error}^2{less} in real arithmetic converges to exactly zero loss; the path is no "
             f"longer than {path!r}, and the residual shrinks by 1 - {step!r} * {decay!r} or more in every step{when}"
         )
     except (KeyError, TypeError, ValueError, OverflowError):

@@ -8,18 +8,38 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import flint
 import numpy as np
 import pytest
 
 from bounds import Problem
 from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.convolution import Convolution
+from bounds.certificates.evaluation import evaluate
+from bounds.certificates.lipschitz import smoothness
+from bounds.certificates.polish import polish
 from bounds.certificates.proving import Certificate, certify
 from bounds.certificates.record import write, write_arrays
 from bounds.certificates.stack import Layer, Stack
-from bounds.checker import verify
+from bounds.checker import newton_kantorovich, verify
 from bounds.checker.files import Invalid, body_hash, read_arrays, read_json
-from tests.bounds.certificates.networks import data, draw, narrow_two_layer, stack, trained
+from bounds.checker.network import PRECISION, Network
+from bounds.checker.network import evaluate as network_evaluate
+from tests.bounds.certificates.networks import data, draw, image_stack, images, narrow_two_layer, stack, trained
 from tests.bounds.checker.forgery import FORGERIES, forge
+
+IMAGES = {
+    "convolution": lambda s: image_stack(s, (5,), (4, 4), channels=2, residual=True, bias=True),
+    "planar": lambda s: image_stack(s, (5, 4), (3, 3), stride=2, kernel=2, padding=1, bias=True),
+    "outputs": lambda s: stack(s, 3, (12, 12), outputs=3, bias=True),
+    "all": lambda s: image_stack(s, (3, 3), (4, 4), channels=2, outputs=2, residual=True, bias=True),
+    "filters alone": lambda s: Stack(s, (_convolved(24), Layer(24, 2, trained=False))),
+}
+"""Networks by name, of an activation."""
+
+
+def _convolved(outputs: int) -> Layer:
+    return Layer(8, outputs, bias=True, convolution=Convolution(2, (4,), (3,), (1,), (1,)))
 
 
 def certificate(folder: Path, activation: str = "tanh", *, kind: str = "deep", continuous: bool = False) -> Path:
@@ -27,9 +47,11 @@ def certificate(folder: Path, activation: str = "tanh", *, kind: str = "deep", c
     X, y = data(1, 4, 3)
     if kind == "two-layer":
         network, start = narrow_two_layer(activation, 3, 12, 1)
-        from bounds.certificates.polish import polish
-
         weights = polish(network, start, X, y)
+    elif kind in IMAGES:
+        network = IMAGES[kind](activation)
+        X, y = images(network, 1, 4)
+        weights = trained(network, 1, X, y)
     else:
         network = stack(activation, 3, (8, 8), residual=kind == "residual", bias=kind == "residual")
         weights = trained(network, 1, X, y)
@@ -39,17 +61,58 @@ def certificate(folder: Path, activation: str = "tanh", *, kind: str = "deep", c
 
 
 @pytest.fixture(scope="module")
+def images_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("images"), kind="all")
+
+
+@pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certificate(tmp_path_factory.mktemp("good"))
 
 
 @pytest.mark.parametrize("activation", sorted(POINTWISE))
-@pytest.mark.parametrize("kind", ["two-layer", "deep", "residual"])
+@pytest.mark.parametrize("kind", ["two-layer", "deep", "residual", "convolution"])
 def test_what_was_proved_is_accepted(tmp_path: Path, activation: str, kind: str) -> None:
     """Two codes that share nothing agree on spectrum (both ends), residual, Lipschitz constant and conclusion."""
     found = verify(certificate(tmp_path, activation, kind=kind))
     assert found.holds and not found.fails, found.reason
     assert "exactly zero loss" in found.statement
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("kind", sorted(IMAGES))
+def test_convolutions_and_several_outputs_are_accepted(tmp_path: Path, activation: str, kind: str) -> None:
+    found = verify(certificate(tmp_path, activation, kind=kind))
+    assert found.holds, found.reason
+    assert ("||F(x_i) - y_i||^2" in found.statement) == (kind in ("outputs", "all", "filters alone"))
+
+
+@pytest.mark.parametrize("radius", [1e-9, 0.1, 3.0])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("kind", sorted(IMAGES))
+def test_two_codes_agree_on_the_lipschitz_constant(kind: str, activation: str, radius: float) -> None:
+    """On every ball, so also where what moves on it counts."""
+    network = IMAGES[kind](activation)
+    X, _ = images(network, 1, 3)
+    weights = draw(network, 1)
+    made = smoothness(network, evaluate(network, weights, X), X, radius)
+    with flint.ctx.workprec(PRECISION):
+        read = Network.read(network.plain(), weights)
+        lipschitz, margin = newton_kantorovich.smoothness(
+            read, network_evaluate(read, X), X, flint.arb(radius), continuous=False
+        )
+        assert float(lipschitz) == pytest.approx(made.lipschitz, rel=1e-6)
+        assert float(margin or np.inf) == pytest.approx(made.margin, rel=1e-6)
+
+
+def test_convolutions_from_zero_output_weights(tmp_path: Path) -> None:
+    network = Stack("relu", (_convolved(400), Layer(400, 2)))
+    X, y = images(network, 1, 3)
+    weights = {**draw(network, 1), "layers.1.weight": np.zeros((2, 400))}
+    proof = certify(weights, network, Problem(X, y / 8), continuous=True)
+    assert isinstance(proof, Certificate), str(proof)
+    found = verify(write(proof, tmp_path))
+    assert found.holds, found.reason
 
 
 def test_gradient_flow(tmp_path: Path) -> None:
@@ -94,16 +157,50 @@ def test_the_answer_is_no_boolean(good: Path) -> None:
 # Forgeries
 
 
-def test_no_forgery_is_accepted(good: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["deep", "all"])
+def test_no_forgery_is_accepted(tmp_path: Path, kind: str) -> None:
     """Most of them carry hashes and a digest that fit, so that the proof itself has to fail."""
-    kinds = set()
+    good, kinds = certificate(tmp_path / "good", kind=kind), set()
     for seed in range(300):
-        kind = forge(good, tmp_path, seed)
+        forged = forge(good, tmp_path, seed)
         found = verify(tmp_path / good.name)
-        assert found.fails, f"seed {seed}: {kind}"
+        assert found.fails, f"seed {seed}: {forged}"
         assert found.reason and "\n" not in found.reason
-        kinds.add(kind)
+        kinds.add(forged)
     assert kinds == set(FORGERIES)
+
+
+STRANGE_PATCHES = [
+    {"channels": 0},
+    {"channels": True},
+    {"channels": 1},
+    {"kernel": [3]},
+    {"kernel": [3, 3, 3]},
+    {"kernel": [0, 3]},
+    {"kernel": [9, 3]},
+    {"kernel": "33"},
+    {"stride": [0, 1]},
+    {"stride": [2**40, 1]},
+    {"padding": [-1, 1]},
+    {"padding": [2**19, 2**19]},
+    {"padding": [1.5, 1]},
+    {"size": [9, 1]},
+    {"size": []},
+    {"size": [3, None]},
+    {"dilation": [1, 1]},
+]
+
+
+@pytest.mark.parametrize("change", STRANGE_PATCHES, ids=str)
+def test_patches_that_make_no_sense_are_invalid(images_certificate: Path, tmp_path: Path, change: dict) -> None:
+    record = json.loads(images_certificate.read_text())
+    layer = record["statement"]["network"]["layers"][0]
+    layer["convolution"] |= change
+    record["digest"] = body_hash(record)
+    (tmp_path / "certificate.json").write_text(json.dumps(record))
+    (tmp_path / "certificate.safetensors").write_bytes(images_certificate.with_suffix(".safetensors").read_bytes())
+    found = verify(tmp_path / "certificate.json")
+    assert found.fails and "\n" not in found.reason
 
 
 def test_an_untouched_copy_stays_valid(good: Path, tmp_path: Path) -> None:
