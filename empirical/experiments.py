@@ -22,6 +22,10 @@ from empirical.networks import Family
 from empirical.store import Scalar, Store, content_key, scalars
 from empirical.training import fingerprint
 
+ARITHMETIC = 1
+"""Version of the code that defines the numbers of these runs: here, in ``networks``, ``losses``, ``dynamics``,
+``measurements`` and ``tangent_kernels``; see :data:`empirical.training.ARITHMETIC`."""
+
 
 class NetworkSpecification(msgspec.Struct, frozen=True, kw_only=True):
     """All that a run depends on; with the machine and the library versions it fixes every bit of it.
@@ -36,6 +40,7 @@ class NetworkSpecification(msgspec.Struct, frozen=True, kw_only=True):
         observed: the steps, or times, at which each observable is measured, by its name.
         limit_gram: SHA-256 of the given limit matrix, or empty.
         device: where the arithmetic happened; only the CPU repeats bit for bit.
+        arithmetic: :data:`ARITHMETIC`.
     """
 
     family: Family
@@ -48,6 +53,7 @@ class NetworkSpecification(msgspec.Struct, frozen=True, kw_only=True):
     observed: dict[str, tuple[float, ...]]
     limit_gram: str = ""
     device: str = "cpu"
+    arithmetic: int = ARITHMETIC
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):

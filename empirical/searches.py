@@ -17,7 +17,7 @@ from scipy.stats import beta
 from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.networks import Trained
 from empirical.store import Store, content_key
-from empirical.training import Run, fingerprint, training_arrays
+from empirical.training import ARITHMETIC, Run, fingerprint, training_arrays
 
 if TYPE_CHECKING:
     from bounds.arithmetic import Enclosure
@@ -93,6 +93,7 @@ class WidthSpecification(msgspec.Struct, frozen=True, kw_only=True):
     delta: float
     seeds: tuple[int, ...]
     trained: Trained
+    arithmetic: int = ARITHMETIC
 
     @property
     def key(self) -> str:

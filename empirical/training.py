@@ -22,6 +22,11 @@ from empirical.store import Store, content_key
 if TYPE_CHECKING:
     from bounds.problem import Problem
 
+ARITHMETIC = 1
+"""Version of the code that defines the numbers of these runs: here, in ``batches``, ``observables`` and
+``networks.two_layer``. It is a part of every key, and is raised with each change after which a stored number may
+differ, be it in the last bit, so that no earlier run is taken for one of today; nothing else raises it."""
+
 GROWTH_LIMIT = 1e3
 """A run ends as diverged once its residual is this many times the initial one (or not finite)."""
 
@@ -40,6 +45,7 @@ class RunSpecification(msgspec.Struct, frozen=True, kw_only=True):
         radius: R of the recorded |S_i-perp(R)|, where one was given.
         limit_gram: SHA-256 of the given limit matrix, or empty.
         device: where the arithmetic happened.
+        arithmetic: :data:`ARITHMETIC`.
     """
 
     inputs: str
@@ -56,6 +62,7 @@ class RunSpecification(msgspec.Struct, frozen=True, kw_only=True):
     limit_gram: str = ""
     device: str = "cpu"
     setting: str = "two-layer ReLU, m^-1/2 sum a relu(w.x), half sum of squares"
+    arithmetic: int = ARITHMETIC
 
     @property
     def key(self) -> str:

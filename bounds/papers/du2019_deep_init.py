@@ -41,6 +41,12 @@ entry_error = quantity(
     latex=r"\max_h\lVert\hat K^{(h)}-K^{(h)}\rVert_\infty",
     nonnegative=True,
 )
+gram_entry_error = quantity(
+    "M_dev",
+    "largest distance of an entry of the initial Gram matrix from its limit, over inputs",
+    latex=r"\max_{i,j}\lvert G^{(H)}_{ij}(0)-K^{(H)}_{ij}\rvert",
+    nonnegative=True,
+)
 norm_bound = quantity("c_w0", "bound on the norm of a Gaussian matrix over sqrt(m)", latex=r"c_{w,0}")
 aspect = quantity("c_col", "columns of the matrix over its rows", latex=r"c")
 failure = quantity("P_w", "probability that the norm of the matrix exceeds the bound", latex=r"P", nonnegative=True)
@@ -92,7 +98,7 @@ propagation = Statement(
 
 def entries_bound_the_matrix(edition: Edition) -> Obligation:
     """The norm of a matrix is at most n times its largest entry."""
-    norm = n * entry_error
+    norm = n * gram_entry_error
     return Obligation(
         "norm from entries",
         "An n by n matrix has norm at most n times its largest entry.",
@@ -122,10 +128,10 @@ gram = Statement(
         Edition(
             "corrected",
             Mark.REDERIVED,
-            assumes=(POSITIVE, Condition("entries", Le(entry_error, lambda_0 / (4 * n)))),
-            promises=(Promise("limit given the features", Le(initial_gram_deviation, lambda_0 / 4)),),
+            assumes=(POSITIVE, Condition("entries", Le(gram_entry_error, lambda_0 / (4 * n)))),
+            promises=(Promise("initial Gram matrix near its limit", Le(initial_gram_deviation, lambda_0 / 4)),),
             reason="The norm of a matrix is at most n times its largest entry, so 1/n suffices in place of 1/n^2, "
-            "with which the width would have to be of order n^4. Here entries are those of the Gram matrix itself.",
+            "with which the width would have to be of order n^4.",
             arguments=(entries_bound_the_matrix,),
         ),
     ),

@@ -152,6 +152,10 @@ class Edition:
         spared = {event.share for event in self.events if event.quantity in measured}
         return tuple(c for c in self.assumes if c.relation is None or not c.relation.free_symbols & spared)
 
+    def is_random(self, measured: Collection[sympy.Symbol] = ()) -> bool:
+        """Whether it holds with a probability: an event is left that no measured number replaces, or delta is named."""
+        return q.delta in self.symbols or any(event.quantity not in measured for event in self.events)
+
     def limit(self, symbol: sympy.Symbol, measured: Collection[sympy.Symbol] = ()) -> sympy.Expr | None:
         """The most demanding bound on a symbol: the largest lower bound of m, the smallest upper bound of eta.
 

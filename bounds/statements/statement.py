@@ -169,7 +169,7 @@ class Statement:
         expression = chosen.expand(expression, values)
         if absent := [s for s in missing(expression, values) if s != symbol]:
             names = ", ".join(f"{s} ({q.MEANING[s]})" for s in absent)
-            raise NoNumber(f"{what} needs numbers that were not given: {names}")
+            raise NoNumber(f"the {q.MEANING[symbol]} of {what} needs numbers that were not given: {names}")
         if symbol in expression.free_symbols:
             return least_solution(expression, symbol, values)
         return evaluate(expression, values)
@@ -225,7 +225,8 @@ class Statement:
         chosen.define(values)
         measured = _measured(chosen, initial_residual, given)
         conditions = tuple((c, c.decide(problem, values)) for c in chosen.conditions(measured))
-        return Evaluation(self, chosen, conditions, values, conditional(measured) if measured else "")
+        note = conditional(measured) if measured and chosen.is_random(measured) else ""
+        return Evaluation(self, chosen, conditions, values, note)
 
     def graph(self) -> Iterator[Statement]:
         """The statement and everything it rests on, each once, foundations first."""

@@ -89,13 +89,13 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def linear(weight: Tensor, *, trained: bool = True) -> nn.Linear:
-    """The layer h -> h W^T without bias; torch's own initialisation would draw from the global state and is skipped.
+    """The layer h -> h W^T without bias, made without torch's own initialisation, which draws from the global state.
 
     Args:
         weight: W (rows, columns).
         trained: whether its weights move.
     """
-    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], bias=False, dtype=weight.dtype)
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, dtype=weight.dtype, device="meta")
     layer.weight = nn.Parameter(weight, requires_grad=trained)
     return layer
 

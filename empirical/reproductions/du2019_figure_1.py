@@ -14,6 +14,7 @@ from empirical.batches import Batch, in_parallel
 from empirical.datasets import load_data
 from empirical.observables import travel
 from empirical.store import Store, content_key
+from empirical.training import ARITHMETIC
 
 StepConvention = Literal["same for all widths", "grows with the width"]
 STEP_CONVENTIONS: tuple[StepConvention, ...] = ("same for all widths", "grows with the width")
@@ -29,6 +30,7 @@ class FigureOneSpecification(msgspec.Struct, frozen=True, kw_only=True):
         step_size: eta in the update of the paper.
         epochs: number of gradient steps.
         points, dimension, data_seed: the inputs, uniform on the sphere, and their N(0, 1) labels.
+        arithmetic: see :data:`empirical.training.ARITHMETIC`.
     """
 
     width: int
@@ -39,6 +41,7 @@ class FigureOneSpecification(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     dimension: int
     data_seed: int
+    arithmetic: int = ARITHMETIC
 
 
 class FigureOneSeries(msgspec.Struct, frozen=True, kw_only=True):

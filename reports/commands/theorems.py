@@ -140,28 +140,20 @@ def _compared(record: TheoremComparison, console: Console) -> None:
 
 
 def _list(record: TheoremList, console: Console) -> None:
+    from rich.padding import Padding
+
     rows = record.theorems
     for setting in dict.fromkeys(row.setting for row in rows):
-        here = [row for row in rows if row.setting == setting]
-        console.print(
-            table(
-                ("theorem", "width", "explicit", "gives", "mark"),
-                (
-                    (
-                        f"{row.identifier}\n{row.name}\n{row.dynamics}",
-                        row.width,
-                        "\n".join(row.explicit),
-                        row.concludes,
-                        row.mark,
-                    )
-                    for row in here
-                ),
-                title=setting,
-            )
-        )
+        console.print(setting, style="bold")
+        for row in (row for row in rows if row.setting == setting):
+            numbers = f"in numbers: {', '.join(row.explicit)}" if row.explicit else ""
+            facts = "; ".join(filter(None, (row.dynamics, row.concludes, row.mark, numbers)))
+            console.print(Padding(f"{row.identifier}   {row.name}", (0, 0, 0, 2)))
+            console.print(Padding("\n".join(filter(None, (row.width, facts))), (0, 0, 0, 6)))
+        console.print()
     console.print(
-        "Width, conclusion and mark are those of the first edition; Omega hides its constants. In the editions under "
-        "explicit all constants are numbers. `zeroloss theorems ID` shows a theorem in full.\n"
+        "Width, conclusion and mark are those of the first edition; Omega and C hide constants, and "
+        "what stands under `in numbers` hides none. `zeroloss theorems ID` shows a theorem in full.\n"
     )
     for citation in dict.fromkeys(row.citation for row in rows):
         console.print(citation)
@@ -198,7 +190,9 @@ def _show_statement(statement: StatementEntry, console: Console) -> None:
             rows.append(("radius", "", f"R = {edition.radius.text}"))
         rows += [("spends", event.name, event.value) for event in edition.events]
         rows += [("why", "", edition.reason)] if edition.reason else []
-        rows += [("proof", "", f"{edition.obligations} obligations: zeroloss prove")] if edition.obligations else []
+        if edition.obligations:
+            proofs = f"{edition.obligations} obligation{'s' if edition.obligations > 1 else ''}"
+            rows.append(("proof", "", f"{proofs}: zeroloss prove"))
         console.print(_rows(rows))
     for error in statement.errors:
         console.print(f"\nprinted with an error: {error.text}")

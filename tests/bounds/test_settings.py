@@ -127,6 +127,10 @@ def test_a_measured_quantity_spends_no_share_of_delta() -> None:
     assert made_up.width(PROBLEM).contains(16)  # delta = 1/4 in two halves: 8 + 8
     assert made_up.width(PROBLEM, given={"w_made_up": 2}).contains(6)  # 2 + 4
     assert "made up: a norm" in made_up.check(PROBLEM, width=6, given={"w_made_up": 2}).note
+    assert "with probability" in made_up.check(PROBLEM, width=6, initial_residual=1).note
+    sure = Edition("explicit", Mark.REDERIVED, assumes=(Condition("width", sympy.Ge(q.m, q.e_0)),), reason="made up")
+    certain = Statement("Lemma", "made up", SYSTEM, "gradient descent", (sure,))
+    assert certain.check(PROBLEM, width=6, initial_residual=1).note == ""  # nothing random is left to speak of
     with pytest.raises(ValueError, match="no quantity delta_b"):
         made_up.width(PROBLEM, given={"delta_b": 0.9})
 

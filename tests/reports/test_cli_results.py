@@ -98,6 +98,7 @@ def test_one_theorem_is_shown_in_full(capsys):
         assert words in page
     assert "Lemma 3.3" not in page and "Lemma 3.2, " not in page
     assert len(said(capsys, "theorems", "du2019-two-layer", "--lemmas")) > len(page)
+    assert "1 obligation:" in said(capsys, "theorems", "ding2022-independent-layers")
 
 
 def test_counterexamples_are_evaluated(capsys):
