@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from empirical.networks.two_layer import Trained, TwoLayerNetwork
+from empirical.products import FastLayers, product
 
 _Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 _MIXING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
@@ -157,7 +158,7 @@ class _Factor:
 
 
 def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
-    with torch.enable_grad(), _recorded(network) as calls:
+    with torch.enable_grad(), FastLayers(), _recorded(network) as calls:
         try:
             outputs = network(X)
         except (RuntimeError, IndexError) as error:
@@ -275,15 +276,15 @@ def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
     n, k, s, _ = a.gradients.shape
     other, _, t, _ = b.gradients.shape
     result = gram.view(n, k, other, k)
-    step = min(_strip(n, a is b), max(1, _TEMPORARY // (k * s * other * k * t)))
+    step = min(_strip(n, a.inputs, symmetric=a is b), max(1, _TEMPORARY // (k * s * other * k * t)))
     for start in range(0, n, step):
         some = slice(start, start + step)
         seen = slice(0, min(start + step, n) if a is b else other)
         rows, columns = a.inputs[some].flatten(0, 1), b.inputs[seen].flatten(0, 1)
-        overlaps = rows @ columns.T if a.weight else rows.new_zeros(len(rows), len(columns))
+        overlaps = product(rows, columns) if a.weight else rows.new_zeros(len(rows), len(columns))
         if a.bias is not None and b.bias is not None:
             overlaps.view(-1, s, len(columns) // t, t).add_(a.bias[:, None, None] * b.bias)
-        both = a.gradients[some].flatten(0, 2) @ b.gradients[seen].flatten(0, 2).T
+        both = product(a.gradients[some].flatten(0, 2), b.gradients[seen].flatten(0, 2))
         both = both.view(-1, k, s, seen.stop, k, t).mul_(overlaps.view(-1, 1, s, seen.stop, 1, t))
         result[some, :, seen] += both.view(-1, k, seen.stop, k) if s == t == 1 else both.sum(dim=(2, 5))
 
@@ -295,7 +296,7 @@ def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
         left, right = (torch.einsum("nksc,s->nkc", f.gradients, f.bias).flatten(0, 1) for f in (a, b))
         gram += left @ right.T
     step = max(1, _TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
-    strip = _strip(n * k, a is b)
+    strip = _strip(n * k, a.inputs, symmetric=a is b)
     for channel in range(0, size if a.weight else 0, step):
         channels = slice(channel, channel + step)
         left = _jacobian(a, channels)
@@ -303,12 +304,15 @@ def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
         for start in range(0, n * k, strip):
             some = slice(start, start + strip)
             seen = slice(0, start + strip if a is b else len(right))
-            gram[some, seen].addmm_(left[some], right[seen].T)
+            gram[some, seen] += product(left[some], right[seen])
 
 
-def _strip(rows: int, symmetric: bool) -> int:
-    """Rows of a product taken at a time: of a symmetric one half, so that a quarter of it need not be computed."""
-    return max(32, -(-rows // 2)) if symmetric else rows
+def _strip(rows: int, of: Tensor, *, symmetric: bool) -> int:
+    """Rows of a product taken at a time: of a symmetric one a quarter, so that 3/8 of it need not be computed.
+
+    Strips of less than 50 rows of doubles, or 100 of floats, are slower than what they save.
+    """
+    return max(400 // of.itemsize, -(-rows // 4)) if symmetric else rows
 
 
 def _jacobian(factor: _Factor, rows: slice) -> Tensor:
