@@ -156,6 +156,8 @@ smoothness = quantity("beta", "Lipschitz constant of the derivative of the activ
 at_zero = quantity("sigma_at_0", "modulus of the activation at 0", latex=r"\lvert\sigma(0)\rvert", nonnegative=True)
 normaliser = quantity("c_sigma", "one over E s(z)^2, z ~ N(0, 1), of the activation s", latex=r"c_\sigma")
 residual_scale = quantity("c_res", "scale of the residual branches", latex=r"c_{\mathrm{res}}")
+patch = quantity("q", "number of pixels of a patch", integer=True)
+channels = quantity("d_0", "number of channels of an image", integer=True)
 
 
 class Unspecified(Quantity):

@@ -204,6 +204,11 @@ class ConvResNet(ResNet):
             normalised=True,
         )
 
+    @property
+    def values(self) -> Mapping[sympy.Symbol, Enclosure]:
+        """Those of a residual network, and the sizes of images and patches."""
+        return {**super().values, q.channels: Enclosure.of(self.channels), q.patch: Enclosure.of(self.patch)}
+
     def __str__(self) -> str:
         return f"convolutional {super().__str__()}, patches of {self.patch} pixels"
 

@@ -21,49 +21,58 @@ times the root of sum_(i<=l) c^(2(l-i)), and the change of a and of later weight
 
 from __future__ import annotations
 
-from sympy import Eq, Ge, Gt, Le, Lt, Max, Min, Symbol, erf, exp, log, pi, sqrt
+from dataclasses import replace
+from functools import partial
+
+from sympy import Eq, Expr, Ge, Le, Lt, Max, Min, Symbol, erf, exp, log, pi, sqrt
 from sympy import Rational as Q
 
-from bounds.arithmetic import large_constant, small_constant
 from bounds.papers import _du2019_deep as shared
+from bounds.papers import _du2019_deep_steps as steps
+from bounds.papers import _du2019_fully_connected as moves
 from bounds.papers._du2019_deep import (
+    DEVIATION,
     FOURTH,
-    GAUSSIAN_NORMS,
-    INITIAL_GRAM,
+    FOURTH_MOMENT,
     INITIAL_OUTPUTS,
+    INSIDE,
     KEPT,
     MEAN,
+    OUTPUT_NORM,
     OUTPUTS,
+    Q2,
+    RATE_SO_FAR,
     SMOOTH,
+    WEIGHT_NORMS,
     WEIGHTS,
+    A,
+    C,
+    Gamma,
     H,
+    J,
+    K,
+    a_2,
+    a_4,
+    b,
     block_step,
     block_travel,
+    c,
+    c_w,
+    c_x,
     delta_x,
     feature_drift,
+    g,
     geometric,
     initial_feature,
-    output_step,
+    mu,
     residual_now,
-    second_order,
+    rho,
     smallest_feature,
+    v,
+    x,
+    xi,
 )
-from bounds.papers._du2019_deep import backward as b
-from bounds.papers._du2019_deep import entry_drift as K
-from bounds.papers._du2019_deep import feature_norm as c_x
-from bounds.papers._du2019_deep import feature_slope as p
-from bounds.papers._du2019_deep import features as x
-from bounds.papers._du2019_deep import gradient as q
-from bounds.papers._du2019_deep import matrix_drift as Gamma
-from bounds.papers._du2019_deep import output as A
-from bounds.papers._du2019_deep import output_fourth as a_4
-from bounds.papers._du2019_deep import output_norm as a_2
-from bounds.papers._du2019_deep import remaining as mu
-from bounds.papers._du2019_deep import row_lipschitz as rho
-from bounds.papers._du2019_deep import squared_gradient as Q2
-from bounds.papers._du2019_deep import sum_of_powers as g
-from bounds.papers._du2019_deep import velocity as v
-from bounds.papers._du2019_deep import weight_norm as c_w
+from bounds.papers._du2019_fully_connected import before, layer, powers, squares
 from bounds.proofs import Obligation, Step
 from bounds.quantities import (
     R,
@@ -73,9 +82,7 @@ from bounds.quantities import (
     eta,
     gram_drift,
     initial_least_eigenvalue,
-    k,
     lambda_0,
-    least_eigenvalue,
     m,
     n,
     quantity,
@@ -85,17 +92,14 @@ from bounds.quantities import lipschitz as L
 from bounds.quantities import normaliser as c_sigma
 from bounds.quantities import smoothness as beta
 from bounds.settings import FullyConnected
-from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Event, KnownError, Mark, Promise, Rate, Statement
+from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Event, KnownError, Mark, Promise, Statement
 
 NETWORKS = FullyConnected()
 FREE = ("depth", "activation")
+of_weights = partial(Statement, setting=NETWORKS, dynamics="any weights", for_all=FREE)
+of_descent = partial(Statement, setting=NETWORKS, dynamics="gradient descent", for_all=FREE)
 
-C = large_constant("C")
-c = small_constant("c")
 POWER_OF_TWO = unspecified("2^O", H, latex=r"2^{O(H)}")
-
-RATE = Rate(1 - eta * lambda_0 / 2, 2, k)
-RATE_SO_FAR = Condition("the rate so far", RATE.promise.relation)
 
 # --- Constants of the argument ---------------------------------------------------------------------------------------
 
@@ -146,15 +150,14 @@ ENTRY = (K, c_sigma * c_x**2 * L * paths)
 radius = Min(c_w, a_2, 1 / (v * g), lambda_0 / (4 * n * K))
 """Features at most double there, and the Gram matrix loses at most lambda_0 / 4."""
 
-powers = quantity("w", "largest power of the ratio between layers")
 hidden = 4 * v * a_2 * c_x * powers
 JACOBIAN = (
     (powers, Max(ratio, 1) ** (H - 1)),
-    (q, Max(hidden, 2 * c_x)),
+    (J, Max(hidden, 2 * c_x)),
     (Q2, H * hidden**2 + 4 * c_x**2),
-    (p, 2 * v * c_x * sqrt(H) * powers),
+    (xi, 2 * v * c_x * sqrt(H) * powers),
     (b, powers * (4 * H * sqrt(c_sigma) * beta * c_x * a_2 * sqrt(H) * powers + 2 * (H - 1) * v**2 * a_2 + v)),
-    (rho, sqrt(H * (2 * c_x * b + 2 * v * a_2 * powers * p) ** 2 + p**2)),
+    (rho, sqrt(H * (2 * c_x * b + 2 * v * a_2 * powers * xi) ** 2 + xi**2)),
 )
 
 paper_ratio = Max(ratio, 1)
@@ -193,12 +196,9 @@ def norms_propagate(edition: Edition) -> Obligation:
     )
 
 
-initial_norms = Statement(
+initial_norms = of_weights(
     "Lemma B.1",
     "the features of the initial network neither explode nor vanish",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -246,18 +246,15 @@ def chernoff_last_layer(edition: Edition) -> Obligation:
         "initial Gram by matrix Chernoff",
         "A sum of positive summands of norm at most 9 v^2 ||X||^2 / m and mean at least tau lambda falls below 3/4 "
         "lambda with probability at most n exp(-(1 - c + c log c) tau m lambda / (9 v^2 ||X||^2)), c = 3 / (4 tau).",
-        given=(shared.relation(edition, "width"),),
+        given=(steps.relation(edition, "width"),),
         claim=Le(n * exp(-exponent), delta_x),
         planted=Le(n * exp(-Q(99, 100) * exponent), delta_x),
     )
 
 
-initial_gram = Statement(
+initial_gram = of_weights(
     "Lemma B.2",
     "the least eigenvalue of the initial Gram matrix is close to the infinite-width one",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -300,14 +297,9 @@ def features_drift(edition: Edition) -> Obligation:
     )
 
 
-INSIDE = (Condition("radius", Le(R, c_w)), Condition("inside", Le(block_travel, R)))
-
-drift = Statement(
+drift = of_weights(
     "Lemma B.3",
     "features stay near their start while the weights do",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -348,12 +340,9 @@ def gram_stays(edition: Edition) -> Obligation:
     )
 
 
-gram_stable = Statement(
+gram_stable = of_weights(
     "Lemma B.4",
     "the last hidden layer's Gram matrix is stable while the weights stay near their start",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -391,18 +380,15 @@ def printed_travel(edition: Edition) -> Obligation:
     return Obligation(
         "travel",
         "Steps shrink by the root of 1 - eta lambda_0 / 2, and 1 - sqrt(1 - x) >= x / 2.",
-        given=(shared.POSITIVE, Lt(eta * lambda_0, 2)),
+        given=(steps.POSITIVE, Lt(eta * lambda_0, 2)),
         claim=Le(total, travel_printed),
         planted=Le(total, Q(99, 100) * travel_printed),
     )
 
 
-travel = Statement(
+travel = of_descent(
     "Lemma B.5",
     "while the loss follows the rate, every layer stays near its start",
-    NETWORKS,
-    "gradient descent",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -419,61 +405,30 @@ travel = Statement(
     rests_on=(drift,),
 )
 
-curvature = Statement(
+
+def printed_step(power: int) -> Expr:
+    """The step of Lemmas B.6 and B.7, which differ in a power."""
+    return c * lambda_0 / (n**2 * H**2 * paper_ratio ** (power * H) * geometric(2 * paper_ratio, H))
+
+
+curvature = of_descent(
     "Lemma B.6",
     "the second-order part of a step is small",
-    NETWORKS,
-    "gradient descent",
-    for_all=FREE,
-    editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(
-                RATE_SO_FAR,
-                Condition(
-                    "step size",
-                    Le(eta, c * lambda_0 / (n**2 * H**2 * paper_ratio ** (3 * H) * geometric(2 * paper_ratio, H))),
-                ),
-            ),
-            promises=(Promise("second-order part", Le(second_order, eta * lambda_0 * residual_now / 8)),),
-            where=(V,),
-        ),
-    ),
+    editions=(replace(shared.second_order_part(printed_step(3)), where=(V,)),),
     rests_on=(travel,),
     errors=(KnownError("The proof sums over the hidden layers only; the block of the output layer is omitted."),),
 )
 
-outputs_move_little = Statement(
+outputs_move_little = of_descent(
     "Lemma B.7",
     "the outputs move little in one step",
-    NETWORKS,
-    "gradient descent",
-    for_all=FREE,
-    editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(
-                RATE_SO_FAR,
-                Condition(
-                    "step size",
-                    Le(eta, c * lambda_0 / (n**2 * H**2 * paper_ratio ** (2 * H) * geometric(2 * paper_ratio, H))),
-                ),
-            ),
-            promises=(Promise("step of the outputs", Le(output_step**2, eta * lambda_0 * residual_now**2 / 8)),),
-            where=(V,),
-        ),
-    ),
+    editions=(replace(shared.step_of_the_outputs(printed_step(2)), where=(V,)),),
     rests_on=(travel,),
     errors=(KnownError("The proof needs the square of the geometric sum where the condition has its first power."),),
 )
 
 # --- Theorem 5.1 -----------------------------------------------------------------------------------------------------
 
-layer = quantity("r", "bound on how much a layer may stretch, within the radius")
-before = quantity("g_1", "geometric sum over all layers but one")
-squares = quantity("g_2", "geometric sum of the squared ratio")
 MEASURED = (
     V,
     (layer, v * (c_w + R)),
@@ -492,97 +447,35 @@ MEASURED = (
         ),
     ),
     (mu, initial_least_eigenvalue - n * Gamma),
-    (q, Max(v * A * x * Max(layer, 1) ** (H - 1), x)),
+    (J, Max(v * A * x * Max(layer, 1) ** (H - 1), x)),
     (Q2, (v * A * x) ** 2 * squares + x**2),
-    (p, v * x * sqrt(squares)),
+    (xi, v * x * sqrt(squares)),
     (b, H * sqrt(c_sigma) * beta * x * A * sqrt(squares) + (H - 1) * v**2 * A / (layer * sqrt(m)) + v / sqrt(m)),
-    (rho, sqrt(squares * (x * b + v * A * p / sqrt(m)) ** 2 + p**2 / m)),
+    (rho, sqrt(squares * (x * b + v * A * xi / sqrt(m)) ** 2 + xi**2 / m)),
 )
 
-
-def gram_keeps(edition: Edition) -> Obligation:
-    """What the drift leaves of the least eigenvalue."""
-    remains, kept_half = initial_least_eigenvalue - n * R * K, lambda_0 / 2
-    return Obligation(
-        "least eigenvalue",
-        "At the radius the Gram matrix moves by at most n R K <= lambda_0 / 4 from one that has 3/4 lambda_0.",
-        given=(shared.POSITIVE, Eq(R, radius), shared.relation(edition, INITIAL_GRAM.name)),
-        claim=Ge(remains, kept_half),
-        planted=Ge(remains, Q(101, 100) * kept_half),
-    )
-
-
-DEVIATION = (1 + sqrt(2 * log(1 / delta))) ** 2
-
-descent = Statement(
+descent = of_descent(
     "Theorem 5.1",
     "gradient descent trains deep fully-connected networks to zero loss at a linear rate",
-    NETWORKS,
-    "gradient descent",
     identifier="du2019-deep-fc",
     concludes="exact fit",
-    for_all=FREE,
     editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                POSITIVE,
-                Condition(
-                    "width",
-                    Ge(
-                        m,
-                        C * POWER_OF_TWO * Max(n**4 / lambda_0**4, n / delta, n**2 * log(H * n / delta) / lambda_0**2),
-                    ),
-                ),
-                Condition("step size", Le(eta, c * lambda_0 / (n**2 * POWER_OF_TWO))),
-            ),
-            rate=RATE,
+        shared.hidden_constants(
+            UNIT_ROWS,
+            C * POWER_OF_TWO * Max(n**4 / lambda_0**4, n / delta, n**2 * log(H * n / delta) / lambda_0**2),
+            c * lambda_0 / (n**2 * POWER_OF_TWO),
         ),
-        Edition(
-            "corrected",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                POSITIVE,
-                Condition(
-                    "width",
-                    Ge(
-                        m,
-                        C
-                        * POWER_OF_TWO
-                        * Max(n**4 * DEVIATION / lambda_0**4, n / delta, n**2 * log(H * n / delta) / lambda_0**2),
-                    ),
-                ),
-                Condition("step size", Le(eta, c * lambda_0 / (n**2 * POWER_OF_TWO))),
-            ),
-            rate=RATE,
-            reason="The first term comes from the travel, which has ||e(0)||: with probability 1 - delta of order "
+        shared.hidden_constants(
+            UNIT_ROWS,
+            C * POWER_OF_TWO * Max(n**4 * DEVIATION / lambda_0**4, n / delta, n**2 * log(H * n / delta) / lambda_0**2),
+            c * lambda_0 / (n**2 * POWER_OF_TWO),
+            corrected="The first term comes from the travel, which has ||e(0)||: with probability 1 - delta of order "
             "sqrt(n) (1 + sqrt(2 log(1/delta))), and not sqrt(n).",
         ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                POSITIVE,
-                INITIAL_GRAM,
-                *GAUSSIAN_NORMS,
-                Condition("initial features", Ge(m, features_width)),
-                Condition("step size", Le(eta, shared.largest_step)),
-                Condition("travel below radius", Gt(m, shared.needed_width)),
-            ),
-            promises=(
-                Promise("travel", Le(block_travel, shared.total_travel)),
-                Promise("feature drift", Le(feature_drift, v * c_x * g * R)),
-                Promise("Gram drift", Le(gram_drift, lambda_0 / 4)),
-                Promise("least eigenvalue", Ge(least_eigenvalue, lambda_0 / 2)),
-            ),
-            rate=RATE,
+        shared.from_the_start(
+            UNIT_ROWS,
+            (WEIGHT_NORMS, OUTPUT_NORM, FOURTH_MOMENT, Condition("initial features", Ge(m, features_width))),
+            v * c_x * g * R,
             where=(V, GROWTH, *NORMS, ENTRY, *JACOBIAN),
             radius=radius,
             events=(WEIGHTS, OUTPUTS, FOURTH, FEATURES, INITIAL_OUTPUTS),
@@ -590,43 +483,28 @@ descent = Statement(
             "Lipschitz constant of the Jacobian's rows, which allows steps of order 1/n. The least eigenvalue of the "
             "initial matrix has to be measured: no usable constant of Theorem E.1 is known for H >= 2.",
             arguments=(
-                shared.union_of_events,
-                shared.matrix_norms,
-                shared.output_norms,
-                shared.fourth_moment,
+                steps.union_of_events,
+                steps.matrix_norms(),
+                steps.output_norms(),
+                steps.fourth_moment(),
                 norms_by_chebyshev,
                 norms_propagate,
                 features_drift,
                 gram_stays,
-                gram_keeps,
-                shared.step_is_small,
-                shared.one_step,
-                shared.travel_sums,
-                shared.travel_stays_inside,
+                *moves.ROUNDED_UP,
+                *steps.DESCENT,
             ),
         ),
-        Edition(
-            "improved",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                Condition("share", Lt(shared.epsilon, 1)),
-                Condition("positive after the drift", Gt(mu, 0, evaluate=False)),
-                Condition("step size", Le(eta, shared.any_largest_step)),
-                Condition("travel below radius", Gt(m, shared.any_needed_width)),
-            ),
-            promises=(
-                Promise("travel", Le(block_travel, shared.any_total_travel)),
-                Promise("feature drift", Le(feature_drift, v * c_x * g * R)),
-                Promise("Gram drift", Le(gram_drift, n * Gamma)),
-                Promise("least eigenvalue", Ge(least_eigenvalue, mu)),
-            ),
-            rate=Rate(1 - eta * (1 - shared.epsilon) * mu, 1, k),
+        shared.for_one_start(
+            UNIT_ROWS,
+            v * c_x * g * R,
             where=MEASURED,
-            reason="Deterministic, for one start: c_w, c_x, a_2, a_4, the least eigenvalue and ||e(0)|| are measured, "
-            "the radius R and eps are chosen. No power is rounded up to its largest.",
-            arguments=(shared.any_step, shared.any_travel, shared.any_travel_inside),
+            arguments=(
+                *moves.WITHIN_THE_RADIUS,
+                steps.products_change,
+                steps.entry_moves(c_sigma, moves.DRIFT, c_x * g * R),
+                *steps.ANY_DESCENT,
+            ),
         ),
     ),
     rests_on=(initial_norms, initial_gram, gram_stable, travel, curvature, outputs_move_little),

@@ -12,9 +12,10 @@ from sympy import Ge, Gt, Le, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import SOFTPLUS
-from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare, large_constant, small_constant
+from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare
 from bounds.papers import _du2019_deep as shared
-from bounds.papers._du2019_deep import SMOOTH, H
+from bounds.papers import _du2019_deep_steps as steps
+from bounds.papers._du2019_deep import SMOOTH, C, H, c
 from bounds.proofs import Obligation
 from bounds.quantities import (
     delta,
@@ -31,9 +32,6 @@ from bounds.settings import FullyConnected, ResNet
 from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, KnownError, Mark, Promise, Statement, hypothesis
 
 PLAIN, RESIDUAL = FullyConnected(), ResNet()
-
-C = large_constant("C")
-c = small_constant("c")
 
 entry_error = quantity(
     "K_dev",
@@ -102,7 +100,7 @@ def entries_bound_the_matrix(edition: Edition) -> Obligation:
     return Obligation(
         "norm from entries",
         "An n by n matrix has norm at most n times its largest entry.",
-        given=(shared.POSITIVE, shared.relation(edition, "entries")),
+        given=(steps.POSITIVE, steps.relation(edition, "entries")),
         claim=Le(norm, lambda_0 / 4),
         planted=Le(norm, Q(99, 100) * lambda_0 / 4),
     )

@@ -21,52 +21,61 @@ products of Jacobians by t^(H-h) (1 + (H - h) kappa A (L + (c_w + R) beta omega 
 
 from __future__ import annotations
 
+from functools import partial
+
 import flint
 from flint import arb
-from sympy import Eq, Ge, Gt, Le, Lt, Max, Min, Symbol, exp, log, sqrt
+from sympy import Ge, Le, Lt, Max, Min, Symbol, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import TANH
-from bounds.arithmetic import PRECISION, Enclosure, Values, Verdict, compare, evaluate, large_constant, small_constant
+from bounds.arithmetic import PRECISION, Enclosure, Values, Verdict, compare, evaluate
 from bounds.papers import _du2019_deep as shared
+from bounds.papers import _du2019_deep_steps as steps
+from bounds.papers import _du2019_residual as moves
 from bounds.papers._du2019_deep import (
+    DEVIATION,
     FOURTH,
-    GAUSSIAN_NORMS,
-    INITIAL_GRAM,
+    FOURTH_MOMENT,
     INITIAL_OUTPUTS,
+    INSIDE,
     KEPT,
     MEAN,
+    OUTPUT_NORM,
     OUTPUTS,
+    Q2,
+    RATE_SO_FAR,
     SMOOTH,
+    WEIGHT_NORMS,
     WEIGHTS,
+    A,
+    C,
+    Gamma,
     H,
+    J,
+    K,
+    a_2,
+    a_4,
+    b,
     block_step,
     block_travel,
+    c,
+    c_w,
+    c_x,
     delta_x,
     feature_drift,
     geometric,
     initial_feature,
-    output_step,
+    mu,
     residual_now,
-    second_order,
+    rho,
     smallest_feature,
+    v,
+    x,
+    xi,
 )
-from bounds.papers._du2019_deep import backward as b
-from bounds.papers._du2019_deep import entry_drift as K
-from bounds.papers._du2019_deep import feature_norm as c_x
-from bounds.papers._du2019_deep import feature_slope as p
-from bounds.papers._du2019_deep import features as x
-from bounds.papers._du2019_deep import gradient as q
-from bounds.papers._du2019_deep import matrix_drift as Gamma
-from bounds.papers._du2019_deep import output as A
-from bounds.papers._du2019_deep import output_fourth as a_4
-from bounds.papers._du2019_deep import output_norm as a_2
-from bounds.papers._du2019_deep import remaining as mu
-from bounds.papers._du2019_deep import row_lipschitz as rho
-from bounds.papers._du2019_deep import squared_gradient as Q2
-from bounds.papers._du2019_deep import velocity as v
-from bounds.papers._du2019_deep import weight_norm as c_w
-from bounds.proofs import Obligation, Step
+from bounds.papers._du2019_residual import before_last, drift_rate, kappa, last, layer, omega, squares, stretch
+from bounds.proofs import Obligation
 from bounds.quantities import (
     R,
     at_zero,
@@ -75,9 +84,7 @@ from bounds.quantities import (
     eta,
     gram_drift,
     initial_least_eigenvalue,
-    k,
     lambda_0,
-    least_eigenvalue,
     m,
     n,
     quantity,
@@ -87,23 +94,14 @@ from bounds.quantities import normaliser as c_sigma
 from bounds.quantities import residual_scale as c_res
 from bounds.quantities import smoothness as beta
 from bounds.settings import ResNet
-from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Event, KnownError, Mark, Promise, Rate, Statement
+from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Event, KnownError, Mark, Promise, Statement
 
 NETWORKS = ResNet()
 FREE = ("depth", "activation", "residual_scale")
-
-C = large_constant("C")
-c = small_constant("c")
-
-RATE = Rate(1 - eta * lambda_0 / 2, 2, k)
-RATE_SO_FAR = Condition("the rate so far", RATE.promise.relation)
+of_weights = partial(Statement, setting=NETWORKS, dynamics="any weights", for_all=FREE)
+of_descent = partial(Statement, setting=NETWORKS, dynamics="gradient descent", for_all=FREE)
 
 # --- Constants of the argument ---------------------------------------------------------------------------------------
-
-kappa = quantity("kappa", "scale of a residual branch", latex=r"\kappa")
-stretch = quantity("T", "bound on how much all layers may stretch")
-drift_rate = quantity("c_d", "bound on the drift of the features, over R")
-omega = quantity("omega", "bound on how fast preactivations move with all weights", latex=r"\omega")
 
 V = (v, sqrt(c_sigma) * L)
 BRANCH = (kappa, c_res / H)
@@ -128,19 +126,19 @@ radius = Min(c_w, a_2, c_x / drift_rate, lambda_0 / (4 * n * K))
 
 first_block = 2 * v * a_2 * stretch
 hidden_block = 4 * kappa * L * a_2 * stretch * c_x
-GRADIENT = (q, Max(first_block, hidden_block, 2 * c_x))
+GRADIENT = (J, Max(first_block, hidden_block, 2 * c_x))
 JACOBIAN = (
     GRADIENT,
     (Q2, first_block**2 + (H - 1) * hidden_block**2 + 4 * c_x**2),
-    (p, sqrt((v * stretch) ** 2 + (H - 1) * (2 * kappa * L * c_x * stretch) ** 2)),
-    (omega, 2 * sqrt((c_w * p) ** 2 + c_x**2)),
+    (xi, sqrt((v * stretch) ** 2 + (H - 1) * (2 * kappa * L * c_x * stretch) ** 2)),
+    (omega, 2 * sqrt((c_w * xi) ** 2 + c_x**2)),
     (b, L * (1 + 2 * c_res * a_2 * (L + 2 * c_w * beta * omega))),
     (
         rho,
         sqrt(
             c_sigma * stretch**2 * (2 * beta * a_2 + b) ** 2
-            + (H - 1) * (kappa * stretch) ** 2 * (2 * c_x * (2 * beta * omega * a_2 + b) + 2 * L * a_2 * p) ** 2
-            + p**2
+            + (H - 1) * (kappa * stretch) ** 2 * (2 * c_x * (2 * beta * omega * a_2 + b) + 2 * L * a_2 * xi) ** 2
+            + xi**2
         ),
     ),
 )
@@ -148,8 +146,8 @@ JACOBIAN = (
 backward_printed = c_res * c_x * a_2 * L * exp(2 * c_res * c_w * L) / H
 travel_printed = 16 * backward_printed * sqrt(n) * e_0 / (lambda_0 * sqrt(m))
 step_printed = 4 * eta * backward_printed * sqrt(n) * residual_now
-travel_corrected = 4 * q * sqrt(n) * e_0 / (lambda_0 * sqrt(m))
-step_corrected = eta * q * sqrt(n) * residual_now
+travel_corrected = 4 * J * sqrt(n) * e_0 / (lambda_0 * sqrt(m))
+step_corrected = eta * J * sqrt(n) * residual_now
 
 # --- Appendix C ------------------------------------------------------------------------------------------------------
 
@@ -168,26 +166,23 @@ def first_norm_by_chebyshev(edition: Edition) -> Obligation:
 
 def norm_of_a_layer(edition: Edition) -> Obligation:
     """How the bound on the norms passes through one layer, by induction."""
-    power, before = Symbol("P", positive=True), Symbol("y", nonnegative=True)
+    power, before, at_rest = (Symbol(name, nonnegative=True) for name in ("P", "y", "s_0"))
     first, layers = Symbol("y_1", nonnegative=True), Symbol("h", nonnegative=True)
     factor = 1 + kappa * L * c_w
-    bound = factor * power * (first + (layers + 1) * kappa * at_zero)
+    bound = factor * power * (first + (layers + 1) * at_rest)
     return Obligation(
         "norm after one layer",
-        "If ||x^(h)|| <= P (||x^(1)|| + j kappa |s(0)|), P >= 1, so is the next norm, with P (1 + kappa L c_w) and j "
-        "+ 1.",
-        given=(Ge(power, 1), Le(before, power * (first + layers * kappa * at_zero))),
-        claim=Le(factor * before + kappa * at_zero, bound),
-        planted=Le(factor * before + kappa * at_zero, Q(99, 100) * bound),
+        "If ||x^(h)|| <= P (||x^(1)|| + j s_0), P >= 1, where a branch has at most the norm s_0 at 0, so is the next "
+        "norm, with P (1 + kappa L c_w) and j + 1.",
+        given=(Ge(power, 1), Le(before, power * (first + layers * at_rest))),
+        claim=Le(factor * before + at_rest, bound),
+        planted=Le(factor * before + at_rest, Q(99, 100) * bound),
     )
 
 
-initial_norms = Statement(
+initial_norms = of_weights(
     "Lemma C.1",
     "the features of the initial network neither explode nor vanish",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -215,12 +210,9 @@ initial_norms = Statement(
     ),
 )
 
-initial_gram = Statement(
+initial_gram = of_weights(
     "Lemma C.2",
     "the least eigenvalue of the initial Gram matrix is close to the infinite-width one",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -242,29 +234,9 @@ initial_gram = Statement(
 )
 
 
-def features_drift(edition: Edition) -> Obligation:
-    """The drift of one layer, by induction."""
-    before, power = Symbol("D", nonnegative=True), Symbol("P", positive=True)
-    ratio = 1 + 2 * kappa * L * c_w
-    total = (v + c_x / c_w) * power * R
-    after = (1 + kappa * L * (c_w + R)) * before + kappa * L * c_x * R
-    return Obligation(
-        "drift of one layer",
-        "If D <= (v + c_x / c_w) P R - c_x R / c_w, so is the next drift, with P (1 + 2 kappa L c_w).",
-        given=(Le(R, c_w), Le(before, total - c_x * R / c_w)),
-        claim=Le(after, ratio * total - c_x * R / c_w),
-        planted=Le(after, Q(99, 100) * ratio * total - c_x * R / c_w),
-    )
-
-
-INSIDE = (Condition("radius", Le(R, c_w)), Condition("inside", Le(block_travel, R)))
-
-drift = Statement(
+drift = of_weights(
     "Lemma C.3",
     "features stay near their start while the weights do",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -272,7 +244,7 @@ drift = Statement(
             assumes=INSIDE,
             promises=(Promise("feature drift", Le(feature_drift, drift_rate * R)),),
             where=(V, STRETCH, DRIFT),
-            arguments=(features_drift,),
+            arguments=(moves.drift_of_a_layer,),
         ),
     ),
 )
@@ -296,12 +268,9 @@ def gram_stays(edition: Edition) -> Obligation:
     )
 
 
-gram_stable = Statement(
+gram_stable = of_weights(
     "Lemma C.4",
     "the last hidden layer's Gram matrix is stable while the weights stay near their start",
-    NETWORKS,
-    "any weights",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -333,12 +302,12 @@ gram_stable = Statement(
 
 
 def corrected_travel(edition: Edition) -> Obligation:
-    """The travel as a geometric sum of steps of eta q sqrt(n) times the residual."""
+    """The travel as a geometric sum of steps of eta J sqrt(n) times the residual."""
     total = step_corrected.subs(residual_now, e_0) / sqrt(m) / (1 - sqrt(1 - eta * lambda_0 / 2))
     return Obligation(
         "travel",
         "Steps shrink by the root of 1 - eta lambda_0 / 2, and 1 - sqrt(1 - x) >= x / 2.",
-        given=(shared.POSITIVE, Lt(eta * lambda_0, 2)),
+        given=(steps.POSITIVE, Lt(eta * lambda_0, 2)),
         claim=Le(total, travel_corrected),
         planted=Le(total, Q(99, 100) * travel_corrected),
     )
@@ -357,12 +326,9 @@ def _output_layer_counterexample() -> Verdict:
     return compare(step, "<=", printed)
 
 
-travel = Statement(
+travel = of_descent(
     "Lemma C.5",
     "while the loss follows the rate, every layer stays near its start",
-    NETWORKS,
-    "gradient descent",
-    for_all=FREE,
     editions=(
         Edition(
             "printed",
@@ -382,7 +348,7 @@ travel = Statement(
                 Promise("step of a layer", Le(block_step, step_corrected)),
             ),
             where=(V, BRANCH, STRETCH, GRADIENT),
-            reason="Only the branches carry 1 / H: the first layer and the output layer do not, and q is the largest "
+            reason="Only the branches carry 1 / H: the first layer and the output layer do not, and J is the largest "
             "of the three kinds of blocks.",
             arguments=(corrected_travel,),
         ),
@@ -397,54 +363,26 @@ travel = Statement(
     ),
 )
 
-curvature = Statement(
+curvature = of_descent(
     "Lemma C.6",
     "the second-order part of a step is small",
-    NETWORKS,
-    "gradient descent",
-    for_all=FREE,
-    editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(RATE_SO_FAR, Condition("step size", Le(eta, c * lambda_0 * H**2 / n**2))),
-            promises=(Promise("second-order part", Le(second_order, eta * lambda_0 * residual_now / 8)),),
-        ),
-    ),
+    editions=(shared.second_order_part(c * lambda_0 * H**2 / n**2),),
     rests_on=(travel,),
     errors=(KnownError("The proof sums over the hidden layers only; the block of the output layer is omitted."),),
 )
 
-outputs_move_little = Statement(
+outputs_move_little = of_descent(
     "Lemma C.7",
     "the outputs move little in one step",
-    NETWORKS,
-    "gradient descent",
-    for_all=FREE,
     editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(RATE_SO_FAR, Condition("step size", Le(eta, c * lambda_0 * H**2 / n**2))),
-            promises=(Promise("step of the outputs", Le(output_step**2, eta * lambda_0 * residual_now**2 / 8)),),
-        ),
-        Edition(
-            "corrected",
-            Mark.REDERIVED,
-            assumes=(RATE_SO_FAR, Condition("step size", Le(eta, c * lambda_0 / n**2))),
-            promises=(Promise("step of the outputs", Le(output_step**2, eta * lambda_0 * residual_now**2 / 8)),),
-            reason="The step of the output layer alone changes the outputs by order eta n ||e||, whatever H is.",
-        ),
+        shared.step_of_the_outputs(c * lambda_0 * H**2 / n**2),
+        shared.step_of_the_outputs(c * lambda_0 / n**2, corrected=True),
     ),
     rests_on=(travel,),
 )
 
 # --- Theorem 6.1 -----------------------------------------------------------------------------------------------------
 
-layer = quantity("t", "bound on how much a layer may stretch, within the radius")
-before_last = quantity("D_1", "bound on the drift of the features before the last layer")
-last = quantity("D_H", "bound on the drift of the features")
-squares = quantity("g_2", "geometric sum of the squared stretch of layers 2 to H")
 MEASURED = (
     V,
     BRANCH,
@@ -464,163 +402,85 @@ MEASURED = (
         ),
     ),
     (mu, initial_least_eigenvalue - n * Gamma),
-    (q, Max(v * A * layer ** (H - 1), kappa * L * A * layer ** (H - 2) * x, x)),
+    (J, Max(v * A * layer ** (H - 1), kappa * L * A * layer ** (H - 2) * x, x)),
     (Q2, (v * A * layer ** (H - 1)) ** 2 + (kappa * L * A * x) ** 2 * squares + x**2),
-    (p, sqrt((v * layer ** (H - 1)) ** 2 + (kappa * L * x) ** 2 * squares)),
-    (omega, sqrt(((c_w + R) * p) ** 2 + x**2)),
+    (xi, sqrt((v * layer ** (H - 1)) ** 2 + (kappa * L * x) ** 2 * squares)),
+    (omega, sqrt(((c_w + R) * xi) ** 2 + x**2)),
     (b, L * (1 + (H - 1) * kappa * A * (L + (c_w + R) * beta * omega * sqrt(m)) / layer) / sqrt(m)),
     (
         rho,
         sqrt(
             c_sigma * layer ** (2 * H - 2) * (beta * A + b) ** 2
-            + squares * kappa**2 * (x * (beta * omega * A + b) + L * A * p / sqrt(m)) ** 2
-            + p**2 / m
+            + squares * kappa**2 * (x * (beta * omega * A + b) + L * A * xi / sqrt(m)) ** 2
+            + xi**2 / m
         ),
     ),
 )
 
+EXPLICIT = (V, BRANCH, STRETCH, DRIFT, ENTRY, *JACOBIAN)
+ARGUMENTS = (moves.drift_of_a_layer, gram_stays, *moves.ROUNDED_UP)
+ANY_ARGUMENTS = (
+    *moves.WITHIN_THE_RADIUS,
+    steps.products_change,
+    steps.entry_moves(kappa**2, before_last, moves.PREACTIVATIONS),
+)
+"""What convolutional networks share."""
 
-def gram_keeps(edition: Edition) -> Obligation:
-    """What the drift leaves of the least eigenvalue."""
-    remains, kept_half = initial_least_eigenvalue - n * R * K, lambda_0 / 2
-    return Obligation(
-        "least eigenvalue",
-        "At the radius the Gram matrix moves by at most n R K <= lambda_0 / 4 from one that has 3/4 lambda_0.",
-        given=(shared.POSITIVE, Eq(R, radius), shared.relation(edition, INITIAL_GRAM.name)),
-        steps=(Step("drift", Le(n * R * K, lambda_0 / 4)),),
-        claim=Ge(remains, kept_half),
-        planted=Ge(remains, Q(101, 100) * kept_half),
-    )
-
-
-DEVIATION = (1 + sqrt(2 * log(1 / delta))) ** 2
 FEATURES = Event(delta_x, "no initial feature vector is longer than the bound of Lemma C.1", c_x, largest_norm)
 
-descent = Statement(
+descent = of_descent(
     "Theorem 6.1",
     "gradient descent trains residual networks to zero loss at a linear rate",
-    NETWORKS,
-    "gradient descent",
     identifier="du2019-deep-resnet",
     concludes="exact fit",
-    for_all=FREE,
     editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                POSITIVE,
-                Condition(
-                    "width",
-                    Ge(
-                        m,
-                        C
-                        * Max(
-                            n**4 / (lambda_0**4 * H**6),
-                            n**2 / (lambda_0**2 * H**2),
-                            n / delta,
-                            n**2 * log(H * n / delta) / lambda_0**2,
-                        ),
-                    ),
-                ),
-                Condition("step size", Le(eta, c * lambda_0 * H**2 / n**2)),
+        shared.hidden_constants(
+            UNIT_ROWS,
+            C
+            * Max(
+                n**4 / (lambda_0**4 * H**6),
+                n**2 / (lambda_0**2 * H**2),
+                n / delta,
+                n**2 * log(H * n / delta) / lambda_0**2,
             ),
-            rate=RATE,
+            c * lambda_0 * H**2 / n**2,
         ),
-        Edition(
-            "corrected",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                POSITIVE,
-                Condition(
-                    "width",
-                    Ge(
-                        m,
-                        C
-                        * Max(
-                            n**4 * DEVIATION / (lambda_0**4 * H**4),
-                            n**2 * DEVIATION / lambda_0**2,
-                            n / delta,
-                            n**2 * log(H * n / delta) / lambda_0**2,
-                        ),
-                    ),
-                ),
-                Condition("step size", Le(eta, c * lambda_0 / n**2)),
+        shared.hidden_constants(
+            UNIT_ROWS,
+            C
+            * Max(
+                n**4 * DEVIATION / (lambda_0**4 * H**4),
+                n**2 * DEVIATION / lambda_0**2,
+                n / delta,
+                n**2 * log(H * n / delta) / lambda_0**2,
             ),
-            rate=RATE,
-            reason="With the corrected Lemma C.5 the travel has no 1 / H, so H^6 becomes H^4 and H^2 becomes 1; with "
-            "Lemma C.7 the step loses its H^2; and ||e(0)|| is of order sqrt(n) (1 + sqrt(2 log(1/delta))) with "
+            c * lambda_0 / n**2,
+            corrected="With the corrected Lemma C.5 the travel has no 1 / H, so H^6 becomes H^4 and H^2 becomes 1; "
+            "with Lemma C.7 the step loses its H^2; and ||e(0)|| is of order sqrt(n) (1 + sqrt(2 log(1/delta))) with "
             "probability 1 - delta, and not sqrt(n). This is the step that the slides of the talk give.",
         ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                POSITIVE,
-                INITIAL_GRAM,
-                *GAUSSIAN_NORMS,
-                Condition("initial features", Ge(m, first_layer_width)),
-                Condition("step size", Le(eta, shared.largest_step)),
-                Condition("travel below radius", Gt(m, shared.needed_width)),
-            ),
-            promises=(
-                Promise("travel", Le(block_travel, shared.total_travel)),
-                Promise("feature drift", Le(feature_drift, drift_rate * R)),
-                Promise("Gram drift", Le(gram_drift, lambda_0 / 4)),
-                Promise("least eigenvalue", Ge(least_eigenvalue, lambda_0 / 2)),
-            ),
-            rate=RATE,
-            where=(V, BRANCH, STRETCH, DRIFT, (moment, moment_of_first), ENTRY, *JACOBIAN),
+        shared.from_the_start(
+            UNIT_ROWS,
+            (WEIGHT_NORMS, OUTPUT_NORM, FOURTH_MOMENT, Condition("initial features", Ge(m, first_layer_width))),
+            drift_rate * R,
+            where=(*EXPLICIT, (moment, moment_of_first)),
             radius=radius,
             events=(WEIGHTS, OUTPUTS, FOURTH, FEATURES, INITIAL_OUTPUTS),
             reason="The corrected route with every constant kept, and the second order of a step bounded by the "
             "Lipschitz constant of the Jacobian's rows: steps of order 1/n, whatever H is. The least eigenvalue of "
             "the initial matrix has to be measured: no usable constant of Theorem E.1 is known for H >= 2.",
             arguments=(
-                shared.union_of_events,
-                shared.matrix_norms,
-                shared.output_norms,
-                shared.fourth_moment,
+                steps.union_of_events,
+                steps.matrix_norms(),
+                steps.output_norms(),
+                steps.fourth_moment(),
                 first_norm_by_chebyshev,
                 norm_of_a_layer,
-                features_drift,
-                gram_stays,
-                gram_keeps,
-                shared.step_is_small,
-                shared.one_step,
-                shared.travel_sums,
-                shared.travel_stays_inside,
+                *ARGUMENTS,
+                *steps.DESCENT,
             ),
         ),
-        Edition(
-            "improved",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                Condition("share", Lt(shared.epsilon, 1)),
-                Condition("positive after the drift", Gt(mu, 0, evaluate=False)),
-                Condition("step size", Le(eta, shared.any_largest_step)),
-                Condition("travel below radius", Gt(m, shared.any_needed_width)),
-            ),
-            promises=(
-                Promise("travel", Le(block_travel, shared.any_total_travel)),
-                Promise("feature drift", Le(feature_drift, last)),
-                Promise("Gram drift", Le(gram_drift, n * Gamma)),
-                Promise("least eigenvalue", Ge(least_eigenvalue, mu)),
-            ),
-            rate=Rate(1 - eta * (1 - shared.epsilon) * mu, 1, k),
-            where=MEASURED,
-            reason="Deterministic, for one start: c_w, c_x, a_2, a_4, the least eigenvalue and ||e(0)|| are measured, "
-            "the radius R and eps are chosen. No power is rounded up to its largest.",
-            arguments=(shared.any_step, shared.any_travel, shared.any_travel_inside),
-        ),
+        shared.for_one_start(UNIT_ROWS, last, where=MEASURED, arguments=(*ANY_ARGUMENTS, *steps.ANY_DESCENT)),
     ),
     rests_on=(initial_norms, initial_gram, gram_stable, travel, curvature, outputs_move_little),
     errors=(

@@ -203,6 +203,7 @@ class Edition:
         values.update(chosen)
         events = [e for e in self.events if e.quantity not in chosen]
         values.update(self._split(events, values, shares or {}))
+        self.define(values)  # an event's bound may be written in abbreviations
         for event in events:
             if event.quantity is not None and event.bound is not None and not missing(event.bound, values):
                 values[event.quantity] = evaluate(event.bound, values)

@@ -22,18 +22,23 @@ def sigmoid(z):
 
 @dataclass
 class Network:
-    """Weights W^(1), ..., W^(H), a; ``scales`` are the factors of the branches and ``skip`` says if layers add."""
+    """Weights W^(1), ..., W^(H), a; ``scales`` are the factors of the branches and ``skip`` says if layers add.
+
+    Features are matrices (channels, pixels), of one pixel but for convolutional networks, whose layers see patches.
+    """
 
     weights: list[np.ndarray]
     a: np.ndarray
     scales: list[float]
     skip: bool
+    patch: int = 1
 
     @classmethod
-    def draw(cls, depth, m, d, rng, *, residual_scale=None):
-        weights = [rng.standard_normal((m, d if h == 0 else m)) for h in range(depth)]
+    def draw(cls, depth, m, d, rng, *, residual_scale=None, patch=1, pixels=1):
+        weights = [rng.standard_normal((m, patch * (d if h == 0 else m))) for h in range(depth)]
         first, rest = np.sqrt(C_SIGMA), np.sqrt(C_SIGMA) if residual_scale is None else residual_scale / depth
-        return cls(weights, rng.standard_normal(m), [first] + [rest] * (depth - 1), residual_scale is not None)
+        scales = [first] + [rest] * (depth - 1)
+        return cls(weights, rng.standard_normal((m, pixels)), scales, residual_scale is not None, patch)
 
     @property
     def width(self):
@@ -41,13 +46,28 @@ class Network:
 
     def moved(self, blocks):
         *steps, last = blocks
-        return Network([w + s for w, s in zip(self.weights, steps, strict=True)], self.a + last, self.scales, self.skip)
+        weights = [w + s for w, s in zip(self.weights, steps, strict=True)]
+        return Network(weights, self.a + last, self.scales, self.skip, self.patch)
+
+    def see(self, h):
+        """The patch around each pixel, padded with zeros: (patch channels, pixels)."""
+        reach = self.patch // 2
+        padded = np.pad(h, ((0, 0), (reach, reach)))
+        return np.concatenate([padded[:, o : o + h.shape[1]] for o in range(self.patch)])
+
+    def unsee(self, patches):
+        """The transpose: what a pixel adds up over the patches it is in."""
+        reach, pixels = self.patch // 2, patches.shape[1]
+        total = np.zeros((len(patches) // self.patch, pixels + 2 * reach))
+        for o, part in enumerate(np.split(patches, self.patch)):
+            total[:, o : o + pixels] += part
+        return total[:, reach : reach + pixels]
 
     def features(self, x):
         """Features of every layer, the input first, and preactivations."""
-        states, inner = [x], []
+        states, inner = [x.reshape(-1, self.a.shape[1])], []
         for h, (w, scale) in enumerate(zip(self.weights, self.scales, strict=True)):
-            inner.append(w @ states[-1])
+            inner.append(w @ self.see(states[-1]))
             branch = scale / np.sqrt(self.width) * softplus(inner[-1])
             states.append(states[-1] + branch if self.skip and h else branch)
         return states, inner
@@ -58,13 +78,13 @@ class Network:
         blocks, back = [states[-1]], self.a
         for h in reversed(range(len(self.weights))):
             local = self.scales[h] / np.sqrt(self.width) * sigmoid(inner[h]) * back
-            blocks.append(np.outer(local, states[h]))
-            through = self.weights[h].T @ local
+            blocks.append(local @ self.see(states[h]).T)
+            through = self.unsee(self.weights[h].T @ local)
             back = back + through if self.skip and h else through
         return blocks[:0:-1] + blocks[:1]
 
     def output(self, x):
-        return float(self.a @ self.features(x)[0][-1])
+        return float(np.sum(self.a * self.features(x)[0][-1]))
 
 
 def flat(blocks):
@@ -80,7 +100,7 @@ def start(network, inputs):
         "c_w": max(spectral, default=np.sqrt(m)) / np.sqrt(m),
         "c_x": max(1.0, *norms),
         "a_2": np.linalg.norm(network.a) / np.sqrt(m),
-        "a_4": np.sum(network.a**4) ** 0.25 / m**0.25,
+        "a_4": np.sum(np.linalg.norm(network.a, axis=1) ** 4) ** 0.25 / m**0.25,
         "lambda_H0": np.linalg.eigvalsh(last_gram(network, inputs))[0],
     }
 
@@ -96,12 +116,7 @@ def perturbation(network, radius, inputs, rng, *, towards):
     if towards == "gradient":
         raw = network.gradient(inputs[rng.integers(len(inputs))])
     elif towards == "rank one":
-        raw = [
-            rng.standard_normal(s[0]).reshape(-1, 1) * rng.standard_normal(s[1])
-            if len(s) > 1
-            else rng.standard_normal(s)
-            for s in shapes
-        ]
+        raw = [rng.standard_normal((s[0], 1)) * rng.standard_normal(s[1]) for s in shapes]
     else:
         raw = [rng.standard_normal(shape) for shape in shapes]
     sign = rng.choice([-1.0, 1.0])

@@ -73,22 +73,22 @@ TRAINED = {
     ("explicit", "if step size"): ("eta <=", lambda v: 4 / (5 * v.n * v.Q + 5 * mp.sqrt(v.n) * v.rho * v.e_0)),
     ("explicit", "if travel below radius"): (
         "m >",
-        lambda v: v.n * (v.q * v.e_0 / (mp.mpf(3) / 10 * v.lambda_0 * v.R)) ** 2,
+        lambda v: v.n * (v.J * v.e_0 / (mp.mpf(3) / 10 * v.lambda_0 * v.R)) ** 2,
     ),
     ("explicit", "then travel"): (
         "B_k <=",
-        lambda v: v.q * mp.sqrt(v.n) * v.e_0 / (mp.mpf(3) / 10 * v.lambda_0 * mp.sqrt(v.m)),
+        lambda v: v.J * mp.sqrt(v.n) * v.e_0 / (mp.mpf(3) / 10 * v.lambda_0 * mp.sqrt(v.m)),
     ),
     ("improved", "if share"): ("eps <", lambda v: 1),
     ("improved", "if positive after the drift"): ("mu >", lambda v: 0),
     ("improved", "if step size"): ("eta <=", lambda v: 2 * v.eps / (v.n * v.Q + mp.sqrt(v.n) * v.rho * v.e_0)),
     ("improved", "if travel below radius"): (
         "m >",
-        lambda v: v.n * (v.q * v.e_0 / ((1 - v.eps) * v.mu * v.R)) ** 2,
+        lambda v: v.n * (v.J * v.e_0 / ((1 - v.eps) * v.mu * v.R)) ** 2,
     ),
     ("improved", "then travel"): (
         "B_k <=",
-        lambda v: v.q * mp.sqrt(v.n) * v.e_0 / ((1 - v.eps) * v.mu * mp.sqrt(v.m)),
+        lambda v: v.J * mp.sqrt(v.n) * v.e_0 / ((1 - v.eps) * v.mu * mp.sqrt(v.m)),
     ),
     ("improved", "then convergence"): ("e_k <=", lambda v: (1 - v.eta * (1 - v.eps) * v.mu) ** v.k * v.e_0),
     ("improved", "then Gram drift"): ("G_k <=", lambda v: v.n * v.Gamma),
@@ -204,12 +204,12 @@ RETYPED = {
         lambda v: min(v.c_w, v.a_2, 1 / (v.v * v.g), v.lambda_0 / (4 * v.n * v.K)),
     ),
     ("Theorem 5.1", "explicit", "where w"): ("w =", lambda v: _paper_ratio(v) ** (v.H - 1)),
-    ("Theorem 5.1", "explicit", "where q"): ("q =", lambda v: max(4 * v.v * v.a_2 * v.c_x * v.w, 2 * v.c_x)),
+    ("Theorem 5.1", "explicit", "where J"): ("J =", lambda v: max(4 * v.v * v.a_2 * v.c_x * v.w, 2 * v.c_x)),
     ("Theorem 5.1", "explicit", "where Q"): (
         "Q =",
         lambda v: v.H * (v.v * (2 * v.a_2) * (2 * v.c_x) * v.w) ** 2 + (2 * v.c_x) ** 2,
     ),
-    ("Theorem 5.1", "explicit", "where p"): ("p =", lambda v: v.v * 2 * v.c_x * mp.sqrt(v.H * v.w**2)),
+    ("Theorem 5.1", "explicit", "where xi"): ("xi =", lambda v: v.v * 2 * v.c_x * mp.sqrt(v.H * v.w**2)),
     ("Theorem 5.1", "explicit", "where b"): (
         "b =",
         lambda v: (
@@ -223,7 +223,7 @@ RETYPED = {
     ),
     ("Theorem 5.1", "explicit", "where rho"): (
         "rho =",
-        lambda v: mp.sqrt(v.H * (2 * v.c_x * v.b + v.v * (2 * v.a_2) * v.w * v.p) ** 2 + v.p**2),
+        lambda v: mp.sqrt(v.H * (2 * v.c_x * v.b + v.v * (2 * v.a_2) * v.w * v.xi) ** 2 + v.xi**2),
     ),
     ("Theorem 5.1", "improved", "where r"): ("r =", lambda v: v.v * (v.c_w + v.R)),
     ("Theorem 5.1", "improved", "where g"): ("g =", lambda v: _sum(v.r, v.H)),
@@ -241,15 +241,15 @@ RETYPED = {
             )
         ),
     ),
-    ("Theorem 5.1", "improved", "where q"): (
-        "q =",
+    ("Theorem 5.1", "improved", "where J"): (
+        "J =",
         lambda v: max(max(v.v * v.r ** (v.H - h) * v.A * v.x for h in range(1, int(v.H) + 1)), v.x),
     ),
     ("Theorem 5.1", "improved", "where Q"): (
         "Q =",
         lambda v: (v.v * v.A * v.x) ** 2 * v.g_2 + v.x**2,
     ),
-    ("Theorem 5.1", "improved", "where p"): ("p =", lambda v: v.v * v.x * mp.sqrt(v.g_2)),
+    ("Theorem 5.1", "improved", "where xi"): ("xi =", lambda v: v.v * v.x * mp.sqrt(v.g_2)),
     ("Theorem 5.1", "improved", "where b"): (
         "b =",
         lambda v: (
@@ -260,7 +260,7 @@ RETYPED = {
     ),
     ("Theorem 5.1", "improved", "where rho"): (
         "rho =",
-        lambda v: mp.sqrt(v.g_2 * (v.x * v.b + v.v * v.A * v.p / mp.sqrt(v.m)) ** 2 + v.p**2 / v.m),
+        lambda v: mp.sqrt(v.g_2 * (v.x * v.b + v.v * v.A * v.xi / mp.sqrt(v.m)) ** 2 + v.xi**2 / v.m),
     ),
 }
 """Every formula of the paper a second time; see :mod:`tests.bounds.papers.retyped`."""
@@ -293,7 +293,7 @@ def test_constants_bound_what_small_networks_do(depth, towards):
         seen = measured(network, moved, inputs)
         bounds = {
             "drift": number["v"] * number["c_x"] * number["g"] * radius,
-            "q": number["q"],
+            "q": number["J"],
             "Q": number["Q"],
             "rho": number["rho"],
             "Gram": len(inputs) * number["Gamma"],
@@ -314,7 +314,7 @@ def test_the_explicit_constants_bound_them_too(depth):
         moved = network.moved(perturbation(network, number["R"], inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)
         assert seen["drift"] <= number["v"] * number["c_x"] * number["g"] * number["R"]
-        assert seen["q"] <= number["q"] and seen["Q"] <= number["Q"] and seen["rho"] <= number["rho"]
+        assert seen["q"] <= number["J"] and seen["Q"] <= number["Q"] and seen["rho"] <= number["rho"]
         assert seen["Gram"] <= len(inputs) * number["R"] * number["K"]
 
 

@@ -97,7 +97,7 @@ RETYPED = {
             )
         ),
     ),
-    ("*", "*", "where q"): ("q =", lambda v: max(_first(v), _hidden(v), 2 * v.c_x)),
+    ("*", "*", "where J"): ("J =", lambda v: max(_first(v), _hidden(v), 2 * v.c_x)),
     # Appendix C
     ("Lemma C.1", "printed", "if width"): ("m >=", lambda v: v.C * v.n / v.delta),
     ("Lemma C.1", "printed", "then largest feature"): ("x_0 <=", lambda v: 2 * mp.exp(v.c_res * v.c_w * v.L)),
@@ -130,9 +130,9 @@ RETYPED = {
     ),
     ("Lemma C.5", "corrected", "then travel"): (
         "B_k <=",
-        lambda v: 4 * v.q * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
+        lambda v: 4 * v.J * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
     ),
-    ("Lemma C.5", "corrected", "then step of a layer"): ("S_k <=", lambda v: v.eta * v.q * mp.sqrt(v.n) * v.r_k),
+    ("Lemma C.5", "corrected", "then step of a layer"): ("S_k <=", lambda v: v.eta * v.J * mp.sqrt(v.n) * v.r_k),
     ("Lemma C.5", "counterexample", "left"): ("=", lambda v: mp.sqrt("2.5361754332174538") * mp.tanh(1)),
     ("Lemma C.5", "counterexample", "right"): ("=", lambda v: 4 * mp.mpf("0.1") * 1.25 * mp.exp("0.6") / 10),
     ("Lemma C.6", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 * v.H**2 / v.n**2),
@@ -156,13 +156,13 @@ RETYPED = {
         "Q =",
         lambda v: _first(v) ** 2 + (v.H - 1) * _hidden(v) ** 2 + (2 * v.c_x) ** 2,
     ),
-    ("Theorem 6.1", "explicit", "where p"): (
-        "p =",
+    ("Theorem 6.1", "explicit", "where xi"): (
+        "xi =",
         lambda v: v.T * mp.sqrt(v.v**2 + (v.H - 1) * (v.kappa * v.L * 2 * v.c_x) ** 2),
     ),
     ("Theorem 6.1", "explicit", "where omega"): (
         "omega =",
-        lambda v: mp.sqrt((2 * v.c_w * v.p) ** 2 + (2 * v.c_x) ** 2),
+        lambda v: mp.sqrt((2 * v.c_w * v.xi) ** 2 + (2 * v.c_x) ** 2),
     ),
     ("Theorem 6.1", "explicit", "where b"): (
         "b =",
@@ -175,8 +175,8 @@ RETYPED = {
             + (v.H - 1)
             * v.T**2
             * v.kappa**2
-            * (2 * v.c_x * (v.beta * v.omega * 2 * v.a_2 + v.b) + v.L * 2 * v.a_2 * v.p) ** 2
-            + v.p**2
+            * (2 * v.c_x * (v.beta * v.omega * 2 * v.a_2 + v.b) + v.L * 2 * v.a_2 * v.xi) ** 2
+            + v.xi**2
         ),
     ),
     ("Theorem 6.1", "improved", "then feature drift"): ("D_k <=", lambda v: v.D_H),
@@ -199,21 +199,21 @@ RETYPED = {
             )
         ),
     ),
-    ("Theorem 6.1", "improved", "where q"): (
-        "q =",
+    ("Theorem 6.1", "improved", "where J"): (
+        "J =",
         lambda v: max(v.v * v.A * v.t ** (v.H - 1), v.kappa * v.L * v.A * v.t ** (v.H - 2) * v.x, v.x),
     ),
     ("Theorem 6.1", "improved", "where Q"): (
         "Q =",
         lambda v: (v.v * v.A * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.A * v.x) ** 2 + v.x**2,
     ),
-    ("Theorem 6.1", "improved", "where p"): (
-        "p =",
+    ("Theorem 6.1", "improved", "where xi"): (
+        "xi =",
         lambda v: mp.sqrt((v.v * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.x) ** 2),
     ),
     ("Theorem 6.1", "improved", "where omega"): (
         "omega =",
-        lambda v: mp.sqrt(((v.c_w + v.R) * v.p) ** 2 + v.x**2),
+        lambda v: mp.sqrt(((v.c_w + v.R) * v.xi) ** 2 + v.x**2),
     ),
     ("Theorem 6.1", "improved", "where b"): (
         "b =",
@@ -226,8 +226,8 @@ RETYPED = {
         "rho =",
         lambda v: mp.sqrt(
             v.c_sigma * (v.t ** (v.H - 1) * (v.beta * v.A + v.b)) ** 2
-            + v.g_2 * (v.kappa * (v.x * (v.beta * v.omega * v.A + v.b) + v.L * v.A * v.p / mp.sqrt(v.m))) ** 2
-            + v.p**2 / v.m
+            + v.g_2 * (v.kappa * (v.x * (v.beta * v.omega * v.A + v.b) + v.L * v.A * v.xi / mp.sqrt(v.m))) ** 2
+            + v.xi**2 / v.m
         ),
     ),
 }
@@ -260,7 +260,7 @@ def test_constants_bound_what_small_networks_do(depth, towards):
         seen = measured(network, moved, inputs)
         bounds = {
             "drift": number["D_H"],
-            "q": number["q"],
+            "q": number["J"],
             "Q": number["Q"],
             "rho": number["rho"],
             "Gram": len(inputs) * number["Gamma"],
@@ -281,7 +281,7 @@ def test_the_explicit_constants_bound_them_too(depth):
         moved = network.moved(perturbation(network, number["R"], inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)
         assert seen["drift"] <= number["c_d"] * number["R"]
-        assert seen["q"] <= number["q"] and seen["Q"] <= number["Q"] and seen["rho"] <= number["rho"]
+        assert seen["q"] <= number["J"] and seen["Q"] <= number["Q"] and seen["rho"] <= number["rho"]
         assert seen["Gram"] <= len(inputs) * number["R"] * number["K"]
 
 
@@ -298,7 +298,7 @@ def test_the_false_lemma_fails_on_drawn_networks_and_its_correction_holds():
     assert steps[-1] > 5 * printed and steps[0] > printed > 2 * max(steps[1:-1])
     setting = ResNet(10, residual_scale=Fraction(1, 10))
     number = constants(DESCENT.edition("explicit"), setting, network, inputs)
-    assert max(steps) <= number["q"] * np.sqrt(4) * 2
+    assert max(steps) <= number["J"] * np.sqrt(4) * 2
 
 
 def test_widths_and_steps():
