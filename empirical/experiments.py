@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,7 @@ import torch
 
 from empirical.batches import single_threaded
 from empirical.dynamics import GradientFlow, Method, trajectory
+from empirical.exporting import export
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import Family
@@ -124,6 +126,7 @@ def run_network(
     limit_gram: np.ndarray | None = None,
     device: str = "cpu",
     store: Store | None = None,
+    save: Mapping[float, str | Path] | None = None,
 ) -> NetworkRun:
     """Draw a network of a family and train it.
 
@@ -139,6 +142,8 @@ def run_network(
         limit_gram: the Gram matrix of infinite width, for the drift from it.
         device: a torch device.
         store: where the finished run is kept, and taken from if it is there.
+        save: files for the weights at some steps, or times, as :func:`~empirical.exporting.export` writes them; such a
+            run is neither kept in the store nor taken from it.
 
     Returns:
         The run; one that ended early says so.
@@ -151,8 +156,10 @@ def run_network(
         raise ValueError(f"inputs {X.shape} and labels {y.shape} must be finite, one label for each of n >= 1 inputs")
     observed = {name: tuple(sorted({float(t) for t in times})) for name, times in sorted((observe or {}).items())}
     end = float(method.horizon if isinstance(method, GradientFlow) else method.steps)
-    for name, times in observed.items():
-        if name not in OBSERVABLES:
+    files = {float(t): Path(path) for t, path in (save or {}).items()}
+    wanted = {**observed, "weights": tuple(sorted(files))}
+    for name, times in wanted.items():
+        if name in observed and name not in OBSERVABLES:
             raise ValueError(f"unknown observable {name!r}: choose from {', '.join(OBSERVABLES)}")
         if not isinstance(method, GradientFlow) and any(t != int(t) for t in times):
             raise ValueError(f"{name!r} is observed after whole steps of a descent, not at {times}")
@@ -170,17 +177,23 @@ def run_network(
         limit_gram="" if limit_gram is None else fingerprint(limit_gram),
         device=device,
     )
+    store = None if files else store
     if store and (kept := store.get(content_key(spec), NetworkRun)):
         return kept
     with single_threaded():
-        run = _run(spec, torch.from_numpy(X).to(device), torch.from_numpy(y).to(device), limit_gram, end)
+        run = _run(spec, torch.from_numpy(X).to(device), torch.from_numpy(y).to(device), limit_gram, end, files)
     if store:
         store.put(run)
     return run
 
 
 def _run(
-    spec: NetworkSpecification, X: torch.Tensor, y: torch.Tensor, limit_gram: np.ndarray | None, end: float
+    spec: NetworkSpecification,
+    X: torch.Tensor,
+    y: torch.Tensor,
+    limit_gram: np.ndarray | None,
+    end: float,
+    files: Mapping[float, Path],
 ) -> NetworkRun:
     network = spec.family.draw(spec.shape[1], spec.seed).to(spec.device)
     start = copy.deepcopy(network)
@@ -191,7 +204,7 @@ def _run(
         raise ValueError(f"inputs {spec.shape} do not fit {spec.family}: {str(error).splitlines()[0]}") from error
     if limit_gram is not None and limit_gram.shape != (size, size):
         raise ValueError(f"the limit Gram matrix must be ({size}, {size}), not {limit_gram.shape}")
-    stops = sorted({0.0, end, *(t for times in spec.observed.values() for t in times)})
+    stops = sorted({0.0, end, *files, *(t for times in spec.observed.values() for t in times)})
     batch_seed = ~spec.seed & (2**63 - 1)  # not the seed of the weights
     run = NetworkRun(spec=spec, at=[], losses=[], path_lengths=[], measurements=[], verdict="finished")
     for state in trajectory(network, X, y, spec.loss, spec.method, seed=batch_seed, stops=stops):
@@ -200,6 +213,8 @@ def _run(
         run.path_lengths.append(state.path)
         if not math.isfinite(state.loss):
             break
+        if state.at in files:
+            export(network, files[state.at])
         view = View(network, start, X, y, spec.loss, limit_gram, initial) if state.at else initial
         for name, times in spec.observed.items():
             if state.at in times:

@@ -12,10 +12,12 @@ import numpy as np
 from bounds import linalg
 from bounds.arithmetic import PRECISION, Enclosure, Outcome, Verdict, compare, decimal
 from bounds.certificates.evaluation import Evaluation, evaluate, norm_of, residual
+from bounds.certificates.families import as_stack
 from bounds.certificates.lipschitz import smoothness
 from bounds.certificates.newton_kantorovich import Convergence, Point, descent, flow
 from bounds.certificates.stack import Floats, Stack, Weights, check_tensor
 from bounds.problem import Problem
+from bounds.settings import Setting
 
 ROUNDS = 12
 """Balls tried, each a little larger than the path that the last one asked for."""
@@ -91,13 +93,14 @@ class Refusal:
 
 
 def certify(
-    weights: Weights, setting: Stack, problem: Problem, *, step_size: float | None = None, continuous: bool = False
+    weights: Weights, setting: Setting, problem: Problem, *, step_size: float | None = None, continuous: bool = False
 ) -> Certificate | Refusal:
     """Try to prove that gradient descent on 1/2 sum_i ||F(x_i) - y_i||^2 from stored weights reaches zero loss.
 
     Args:
         weights: the tensors of the network, float64, taken as stored.
-        setting: the network.
+        setting: the network: a :class:`~bounds.certificates.stack.Stack`, or a setting of
+            :func:`~bounds.certificates.families.as_stack` with tensors as it names them.
         problem: the data; its inputs are taken as stored, not normalised; y is (n, C) where the network has C outputs.
         step_size: taken exactly; by default 1 / ||J||^2 at these weights, rounded down.
         continuous: gradient flow instead of descent.
@@ -105,6 +108,8 @@ def certify(
     Raises:
         ValueError: weights or data that do not fit or are not finite, or a step that is not positive.
     """
+    if not isinstance(setting, Stack):
+        setting, weights = as_stack(setting, weights)
     X, y = problem.X, problem.y
     count = setting.output.outputs
     check_tensor("y", y, (problem.n,) if count == 1 else (problem.n, count))
@@ -122,7 +127,7 @@ def certify(
 
 def first_certified(
     checkpoints: Iterable[Weights],
-    setting: Stack,
+    setting: Setting,
     problem: Problem,
     *,
     step_size: float | None = None,
