@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
+from msgspec.structs import replace
 
 from reports.commands.console import digits, remark, show, table
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, Real, Whole, positive, require
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from rich.console import Console
@@ -34,7 +36,9 @@ app = App(
   zeroloss certify --data sphere:n=20,d=20 --width 8 --polish
   zeroloss certify --data orthonormal:n=4 --width 16384
   zeroloss certify --n 20 --width 4096 --activation relu --trained both --flow
-  zeroloss certify --weights mine.safetensors --data mine.csv --polish --json""",
+  zeroloss certify --weights mine.safetensors --data mine.csv --polish --json
+  zeroloss certify --weights checkpoints/ --data mine.csv
+  zeroloss certify --weights step_*.safetensors --data mine.csv""",
 )
 
 
@@ -45,7 +49,7 @@ def certify(
     width: Whole | None = None,
     activation: str | None = None,
     trained: Literal["first", "both"] | None = None,
-    weights: Path | None = None,
+    weights: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     setting: Path | None = None,
     polish: Flag = False,
     step_size: Real | None = None,
@@ -60,15 +64,17 @@ def certify(
     certificate that `zeroloss verify` checks without this program. By default the network has two layers and tanh, its
     hidden layer is trained from a zero output on unit rows, and the step is 1/||J||^2, rounded down. Where the start
     itself does not prove it, descent is followed with a proved error until a later point does; the proof is then about
-    the start all the same. Exits with 0 if it is proved; with 3 if not, and then says which inequality is missing, by
-    how much, and what would mend it.
+    the start all the same. Of several saved points of one training run, by any optimiser, the first is certified from
+    which descent is proved to converge. Exits with 0 if it is proved; with 3 if not, and then says which inequality is
+    missing, by how much, and what would mend it.
 
     Args:
         options: which data; --seed also draws the weights
         width: number of hidden neurons; 16 by default
         activation: tanh, relu, erf, softplus, gelu, sigmoid or silu
         trained: first: the hidden layer, from a zero output; both: f = v . s(W x) from v = 0, and --flow takes relu
-        weights: a network of your own, float64 in a .safetensors file, on the data as stored
+        weights: a network of your own, float64 in a .safetensors file, on the data as stored; or several files, or a
+            folder of them: points of a run, in the order of the numbers in their names, else as given
         setting: JSON that says what network the weights are, where their file does not
         polish: first move the weights by Gauss-Newton steps to near zero loss; the certificate is about the new ones
         step_size: of gradient descent, taken exactly
@@ -86,6 +92,7 @@ def certify(
     if flow and step_size is not None:
         raise ValueError("--flow has no steps: leave out --step-size")
     _check_folder(out)
+    files: list[Path] = []
     if weights is None:
         if setting is not None:
             raise ValueError("--setting says what the weights are: name them with --weights")
@@ -94,8 +101,13 @@ def certify(
         )
     else:
         given = {"width": width, "activation": activation, "trained": trained}
-        problem, data, stack, arrays = _own(options, weights, setting, given)
-    remark(_headline(stack, weights, polish, step_size, flow))
+        files = _checkpoints(weights)
+        if len(files) > 1:
+            if polish:
+                raise ValueError(f"--polish makes another network of each of the {len(files)} files: name one of them")
+            return _first(options, files, setting, given, step_size, flow, out, json)
+        problem, data, stack, arrays = _own(options, files[0], setting, given)
+    remark(_headline(stack, str(files[0]) if files else "", polish, step_size, flow))
     if polish:
         arrays = move(stack, arrays, problem.X, problem.y)
     found: Certificate | Refusal | Trajectory = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
@@ -105,6 +117,54 @@ def certify(
     record = _record(found, stack, problem, data, path)
     show(record, json, lambda console: _page(record, console))
     return 0 if found.verdict.holds else 3
+
+
+def _first(
+    options: DataOptions,
+    files: list[Path],
+    setting: Path | None,
+    given: Mapping[str, object],
+    step_size: float | None,
+    flow: bool,
+    out: Path,
+    json: bool,
+) -> int:
+    """The first of several points of a run from which descent is certified."""
+    from bounds.certificates.proving import Refusal, first_certified
+    from bounds.certificates.record import load, write
+
+    problem, data, stack, _ = _own(options, files[0], setting, given)
+    remark(_headline(stack, f"{len(files)} files, {files[0]} first", False, step_size, flow))
+
+    def points() -> Iterator[Mapping[str, np.ndarray]]:
+        for number, file in enumerate(files, 1):
+            network, arrays = load(file, setting)
+            if network != stack:
+                raise ValueError(f"{file} holds another network than {files[0]}: name the points of one run")
+            remark(f"{number} of {len(files)}: {file}")
+            yield arrays
+
+    found = first_certified(points(), stack, problem, step_size=step_size, continuous=flow)
+    if isinstance(found, Refusal):
+        says = f"none of {len(files)} points is certified; of the last, {files[-1]}: {found}"
+        record = replace(_record(found, stack, problem, data, None), says=says)
+    else:
+        index, proof = found
+        says = f"first certified: {files[index]}, point {index + 1} of {len(files)}; {proof}"
+        record = replace(_record(proof, stack, problem, data, write(proof, out)), says=says, first=str(files[index]))
+    show(record, json, lambda console: _page(record, console))
+    return 3 if isinstance(found, Refusal) else 0
+
+
+def _checkpoints(named: list[Path]) -> list[Path]:
+    """The files that were named, or those of a folder, in the order of a run."""
+    files = [file for path in named for file in (sorted(path.glob("*.safetensors")) if path.is_dir() else [path])]
+    if not files:
+        raise ValueError(f"{named[0]} holds no .safetensors files: save the weights of a run there")
+    parts = [[*re.split(r"([0-9]+)", file.name)] for file in files]
+    if len({(file.parent, *part[::2]) for file, part in zip(files, parts, strict=True)}) == 1:
+        files.sort(key=lambda file: [int(number) for number in re.findall(r"[0-9]+", file.name)])
+    return files
 
 
 def _start(
@@ -174,6 +234,8 @@ def _own(
             raise ValueError(f"--{name} is part of the network in {weights}: leave it out")
     stack, arrays = load(weights, setting)
     problem, data = options.load()
+    if stack.output.outputs > 1:
+        raise ValueError(f"{weights} has {stack.output.outputs} outputs, the data one label a row: use bounds.certify")
     if problem.d != stack.layers[0].inputs:
         raise ValueError(
             f"{options.data} has {problem.d} columns: the network in {weights} takes {stack.layers[0].inputs}"
@@ -190,10 +252,10 @@ def _check_folder(out: Path) -> None:
         raise ValueError(f"--out is {out}, which holds other files ({strangers[0]}): name a new folder")
 
 
-def _headline(stack: Stack, weights: Path | None, polish: bool, step_size: float | None, flow: bool) -> str:
+def _headline(stack: Stack, weights: str, polish: bool, step_size: float | None, flow: bool) -> str:
     """What is about to be certified, in one line."""
     network = f"the network in {weights} ({stack})" if weights else f"two layers, {stack.activation}"
-    if weights is None:
+    if not weights:
         start = (
             "hidden layer trained, zero-output start" if stack.centred else "both layers trained, v = 0 at the start"
         )

@@ -337,6 +337,7 @@ class Certification(msgspec.Struct, frozen=True, kw_only=True):
         verdict: *holds* where convergence is proved, else *undecided*.
         says: what is proved; or which inequality is missing, its two sides, and what would mend it.
         numbers: what was enclosed, by name.
+        first: of several points of a run the first that is certified, its file; else empty.
         certificate: the file that was written, or empty: where nothing is proved, and for ReLU networks followed from
             their start, whose proof has no file yet.
     """
@@ -350,6 +351,7 @@ class Certification(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     numbers: dict[str, Number]
     certificate: str
+    first: str = ""
 
 
 class SweepCell(msgspec.Struct, frozen=True, kw_only=True):

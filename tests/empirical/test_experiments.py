@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.linalg import expm
 
+from bounds.certificates.record import load
 from empirical import train
 from empirical.dynamics import GradientDescent, GradientFlow, OrthogonalDescent, StochasticDescent, trajectory
 from empirical.experiments import NetworkRun, run_network
@@ -233,6 +234,25 @@ def test_runs_are_stored_and_found(tmp_path):
     assert len(store.keys()) == 2
 
 
+def test_weights_are_saved_on_the_way(tmp_path):
+    """Those of the start, and of the end: descent from the saved start by hand ends at the saved end."""
+    family, files = (
+        shallow.TwoLayer(width=4, activation="tanh"),
+        {0: tmp_path / "0.safetensors", 3: tmp_path / "3.safetensors"},
+    )
+    method, store = GradientDescent(step_size=0.1, steps=3), Store(tmp_path / "store")
+    run = run_network(family, X, Y, loss=SQUARES, method=method, seed=2, save=files, store=store)
+    assert run == run_network(family, X, Y, loss=SQUARES, method=method, seed=2) and not store.keys()
+    (_, start), (stack, end) = map(load, files.values())
+    a, W = start["layers.1.weight"][0], start["layers.0.weight"]
+    assert not stack.output.trained and (end["layers.1.weight"][0] == a).all()
+    for _ in range(3):
+        z = X @ W.T
+        r = np.tanh(z) @ a / 2 - Y
+        W = W - 0.1 * ((1 - np.tanh(z) ** 2) * a / 2 * r[:, None]).T @ X
+    np.testing.assert_allclose(end["layers.0.weight"], W, rtol=1e-12)
+
+
 def test_what_cannot_go_on_says_so():
     diverged = run_network(
         shallow.TwoLayer(width=20, activation="softplus", trained="both"),
@@ -252,6 +272,7 @@ def test_what_cannot_go_on_says_so():
     [
         ({"observe": {"colour": [0]}}, "unknown observable 'colour'"),
         ({"observe": {"travel": [7]}}, "from 0 to 6"),
+        ({"save": {7: "end.safetensors"}}, "'weights' can be observed from 0 to 6"),
         ({"loss": Loss(kind="logistic")}, "labels -1 and 1"),
         ({"loss": Loss(kind="cross-entropy")}, "labels 0..-1"),
         ({"method": GradientDescent(step_size=0.0, steps=3)}, "positive step"),

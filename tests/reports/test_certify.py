@@ -14,7 +14,7 @@ from bounds.checker import verify
 from reports.cli import main
 from reports.commands.records import Certification
 from reports.commands.verify import Verified
-from tests.bounds.certificates.networks import data, draw, stack
+from tests.bounds.certificates.networks import data, draw, stack, trained
 
 SMALL = ["certify", "--data", "sphere:n=6,d=6", "--width", "12"]
 WIDE = ["certify", "--data", "orthonormal:n=4", "--width", "8192"]
@@ -120,6 +120,74 @@ def test_a_network_of_one_s_own(capsys, folder):
     from bounds.checker.files import read_arrays
 
     assert (read_arrays(folder / "mine" / "certificate.safetensors")["X"] == 3 * X).all()
+
+
+@pytest.fixture
+def run(folder):
+    """Weights between a start and a polished end, in files whose names sort otherwise than their numbers."""
+    network = stack("tanh", 4, (12,))
+    X, y = data(1, 6, 4)
+    np.savez(folder / "mine.npz", X=X, y=y)
+    start, end = draw(network, 1), trained(network, 1, X, y)
+    (folder / "run").mkdir()
+    for step, share in ((0, 0), (5, 0.5), (20, 0.999999), (100, 1)):
+        weights = {name: start[name] + share * (end[name] - start[name]) for name in start}
+        write_arrays(folder / "run" / f"step_{step}.safetensors", weights, {SETTING: json.dumps(network.plain())})
+    return folder / "run"
+
+
+CHECKPOINTS = ["certify", "--data", "mine.npz", "--weights"]
+
+
+@pytest.mark.parametrize("named", ["a folder", "files", "each"])
+def test_the_first_certified_point_of_a_run_is_reported(capsys, folder, run, named):
+    names = sorted(f"run/{path.name}" for path in run.iterdir())
+    assert names[1].endswith("step_100.safetensors")  # as a shell lists them
+    given = {"a folder": ["run"], "files": names, "each": [t for name in names for t in ("--weights", name)][1:]}
+    found = said(capsys, *CHECKPOINTS, *given[named], "--json", code=0)
+    record = msgspec.json.decode(found.out, type=Certification)
+    assert record.first == "run/step_20.safetensors" and "point 3 of 4" in record.says
+    assert [line for line in found.err.splitlines() if " of 4: " in line] == [
+        f"{k} of 4: run/step_{step}.safetensors" for k, step in enumerate((0, 5, 20), 1)
+    ]
+    from bounds.checker.files import read_arrays
+
+    stored = read_arrays(folder / "zeroloss-certificate" / "certificate.safetensors")
+    there = read_arrays(run / "step_20.safetensors")
+    assert all((stored[name] == array).all() for name, array in there.items())
+    assert verify(record.certificate).holds
+    said(capsys, *CHECKPOINTS, "run/step_5.safetensors", "--out", "alone", code=3)
+
+
+def test_files_with_other_names_are_taken_as_given(capsys, folder, run):
+    (run / "step_100.safetensors").rename(run / "end.safetensors")
+    out = said(capsys, *CHECKPOINTS, "run/step_0.safetensors", "run/end.safetensors", code=0).out
+    assert "first certified: run/end.safetensors, point 2 of 2" in out.replace("\n", " ")
+
+
+def test_a_run_without_a_certified_point(capsys, folder, run):
+    out = said(capsys, *CHECKPOINTS, "run/step_0.safetensors", "run/step_5.safetensors", code=3).out.replace("\n", " ")
+    assert "none of 2 points" in out and "step_5" in out and "times what is allowed" in out
+    assert not (folder / "zeroloss-certificate").exists()
+
+
+def test_points_of_one_run_are_one_network(capsys, folder, run):
+    other = stack("tanh", 4, (12,), bias=True)
+    write_arrays(run / "step_7.safetensors", draw(other, 0), {SETTING: json.dumps(other.plain())})
+    (folder / "empty").mkdir()
+    for tokens, words in (
+        (["run"], "step_7.safetensors holds another network"),
+        (["empty"], "no .safetensors files"),
+        (["run", "--polish"], "--polish"),
+    ):
+        out, err = said(capsys, *CHECKPOINTS, *tokens, code=2)
+        assert out == "" and words in err.splitlines()[-1] and "Traceback" not in err
+
+
+def test_a_network_with_several_outputs_is_for_the_library(capsys, folder, run):
+    network = stack("tanh", 4, (12,), outputs=3)
+    write_arrays(folder / "net.safetensors", draw(network, 0), {SETTING: json.dumps(network.plain())})
+    assert "3 outputs" in said(capsys, *CHECKPOINTS, "net.safetensors", code=2).err
 
 
 @pytest.mark.parametrize(
