@@ -12,7 +12,7 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bounds import Problem, TwoLayer
+from bounds import Problem, TwoLayer, theorem
 from bounds.arithmetic import Enclosure
 
 
@@ -164,3 +164,15 @@ def test_the_matrix_of_a_setting_is_computed_once() -> None:
     problem = Problem(np.eye(2), np.ones(2))
     assert problem.gram(TwoLayer()) is problem.gram(TwoLayer())
     assert Enclosure.of(0.5).contains(float(problem.gram(TwoLayer()).midpoint[0, 0]))
+
+
+def test_several_labels_a_row_are_for_certificates_alone() -> None:
+    """They belong to the identity, and no theorem takes them."""
+    X = np.eye(2)
+    several = Problem(X, np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert several.identity != Problem(X, np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 4.0]])).identity
+    with pytest.raises(ValueError, match="one label a row"):
+        theorem("du2019-two-layer").width(several)
+    for y in (np.ones((2, 1)), np.ones((3, 2)), np.ones((2, 2, 2))):
+        with pytest.raises(ValueError, match="y has shape"):
+            Problem(X, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import mpmath
@@ -170,6 +171,25 @@ def test_a_relu_exactly_on_its_kink_is_doubtful() -> None:
 
 
 @pytest.mark.parametrize(
+    "numbers",
+    [
+        (0, (4,), (3,), (1,), (1,)),
+        (1, (), (), (), ()),
+        (1, (4, 4, 4), (3, 3, 3), (1, 1, 1), (1, 1, 1)),
+        (1, (4, 4), (3,), (1,), (1,)),
+        (1, (4,), (3,), (0,), (1,)),
+        (1, (4,), (3,), (1,), (3,)),
+        (1, (4,), (3,), (1,), (-1,)),
+        (1, (2,), (5,), (1,), (1,)),
+        (2**10, (2**10,), (2**5,), (1,), (0,)),
+    ],
+)
+def test_convolutions_that_make_no_sense(numbers: tuple) -> None:
+    with pytest.raises(ValueError):
+        Convolution(*numbers)
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"layers.0.weight": np.full((4, 3), np.nan)}, "nan"),
@@ -202,6 +222,14 @@ def test_a_missing_tensor_is_named() -> None:
 def test_a_setting_survives_its_plain_form() -> None:
     network = stack("gelu", 3, (4, 4), residual=True, bias=True)
     assert Stack.from_plain(network.plain()) == network
+    planar = image_stack("tanh", (5, 4), (3, 3), channels=2, outputs=2, residual=True, stride=2)
+    assert Stack.from_plain(json.loads(json.dumps(planar.plain()))) == planar
+    first, *rest = planar.plain()["layers"]
+    changes = ({"size": [5]}, {"size": [5, "4"]}, {"stride": [0, 1]}, {"channels": 3}, {"dilation": 1}, {"size": 5})
+    for change in changes:
+        layers = [{**first, "convolution": {**first["convolution"], **change}}, *rest]
+        with pytest.raises(ValueError, match="convolution|Convolution|images"):
+            Stack.from_plain({**planar.plain(), "layers": layers})
     for spoiled in (
         {},
         [],
@@ -223,6 +251,8 @@ def test_a_setting_survives_its_plain_form() -> None:
         (Layer(2, 3, skip_squared=Fraction(1)), Layer(3, 1)),
         (Layer(2, 3, trained=False), Layer(3, 1, trained=False)),
         (Layer(2, 1),),
+        (Layer(5, 4, convolution=Convolution(1, (4,), (1,), (1,), (0,))), Layer(4, 1)),
+        (Layer(4, 6, convolution=Convolution(1, (4,), (1,), (1,), (0,))), Layer(6, 1)),
         (Layer(2, 3), Layer(3, 1, scale_squared=Fraction(0))),
         (Layer(0, 3), Layer(3, 1)),
     ],

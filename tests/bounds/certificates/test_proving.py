@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -13,12 +14,15 @@ from mpmath import mp, mpf
 
 from bounds import Problem
 from bounds.activations.pointwise import POINTWISE
+from bounds.certificates.convolution import Convolution
 from bounds.certificates.proving import Certificate, Refusal, certify, first_certified
 from bounds.certificates.stack import Layer, Stack
 from tests.bounds.certificates.networks import (
     data,
     draw,
     exact_gradients,
+    image_stack,
+    images,
     narrow_two_layer,
     shifted,
     stack,
@@ -120,6 +124,31 @@ def test_polished_networks_are_certified(activation: str, widths: tuple[int, ...
     assert proof.verdict.holds
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh", "softplus"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_polished_convolutions_are_certified(activation: str, outputs: int) -> None:
+    """Of two layers, the second residual, with 4 images; and from a wide start, filters alone, without training."""
+    network = image_stack(activation, (3, 3), (4, 4), channels=2, outputs=outputs, residual=True, bias=True)
+    X, y = images(network, 1, 4)
+    proofs = (certify(trained(network, seed, X, y), network, Problem(X, y)) for seed in range(3))
+    proof = next(filter(lambda found: isinstance(found, Certificate), proofs), None)
+    assert isinstance(proof, Certificate)
+    assert proof.convergence.path.upper < 1e-9
+
+
+def test_a_wide_convolution_is_certified_at_its_start() -> None:
+    """Static: the filters alone trained, the outputs at the start subtracted; a width is enough, another is not."""
+    outcomes = {}
+    for filters in (8, 2**12):
+        seen = Convolution(1, (8,), (5,), (1,), (2,))
+        readout = Layer(8 * filters, 1, Fraction(1, 8 * filters), trained=False)
+        network = Stack("tanh", (Layer(8, 8 * filters, convolution=seen), readout), centred=True)
+        X, y = images(network, 0, 3)
+        outcomes[filters] = certify(draw(network, 0), network, Problem(X, y / 8))
+    assert isinstance(outcomes[8], Refusal)
+    assert isinstance(outcomes[2**12], Certificate), str(outcomes[2**12])
+
+
 @pytest.mark.parametrize("activation", SMOOTH)
 def test_a_wide_network_is_certified_at_its_start(activation: str) -> None:
     """Static, no training: the condition h < 1 holds from a width on, near the one that the formula names."""
@@ -175,6 +204,14 @@ def planted() -> dict[str, tuple[Stack, dict[str, np.ndarray], np.ndarray, np.nd
     cases["weights on a kink"] = (kink, at_kink, X, y)
     off = trained(stack("tanh", 3, (8,)), 0, X, y)
     cases["labels swapped"] = (network, off, X, -y)
+    planes = image_stack("tanh", (3,), (4,))
+    cases["contradictory images"] = (planes, trained(planes, 0, X, y), twice, np.append(y, -y[0]))
+    moved = image_stack("tanh", (4,), (5,), kernel=1, padding=0)
+    moved = Stack("tanh", (moved.layers[0], Layer(20, 1, Fraction(1, 20), trained=False)))
+    shift, answers = np.eye(4), {**draw(moved, 0), "layers.1.weight": np.ones((1, 20))}
+    cases["images that a readout by sums cannot tell apart"] = (moved, answers, shift, np.array([1.0, -1.0, 1.0, -1.0]))
+    several = stack("tanh", 3, (2,), outputs=4)
+    cases["fewer parameters than outputs"] = (several, draw(several, 0), X, np.tile(y[:, None], 4))
     linear = Stack("relu", (Layer(3, 4), Layer(4, 1, trained=False)))
     parallel = np.vstack([X[:1], 2 * X[:1]])
     cases["contradictory parallel rows"] = (linear, draw(linear, 0), parallel, np.array([1.0, -1.0]))
