@@ -40,7 +40,8 @@ FLUSHED = 2.0**-1020
 """More than one operation loses to underflow per unit of its operands, even where subnormals are flushed to zero."""
 
 ROUNDS = 60
-MARGIN = 1 + 2.0**-20
+MARGIN = 1 + 2.0**-10
+"""Room in the radius for a checker with other roundings."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class FlipCount:
     kink: Enclosure
 
 
-def flip_count(X: Floats, y: Floats, weights: Floats, signs: Floats) -> FlipCount:
+def flip_count(X: Floats, y: Floats, weights: Floats, signs: Floats, *, centred: bool = False) -> FlipCount:
     """Try to prove that gradient descent from these weights reaches zero loss.
 
     Args:
@@ -78,6 +79,7 @@ def flip_count(X: Floats, y: Floats, weights: Floats, signs: Floats) -> FlipCoun
         y: labels (n,).
         weights: first layer (m, d), float64, taken as stored.
         signs: output weights (m,), each -1 or +1.
+        centred: whether the exact outputs at the start are subtracted, so that e(0) = -y.
 
     Returns:
         The proof's numbers at the smallest radius at which it closes, or at the radius where it broke down.
@@ -86,7 +88,7 @@ def flip_count(X: Floats, y: Floats, weights: Floats, signs: Floats) -> FlipCoun
         ValueError: shapes that do not fit, numbers that are not finite, output weights other than -1 and +1.
     """
     with flint.ctx.workprec(PRECISION):
-        return _close(Start.measure(X, y, weights, signs))
+        return _close(Start.measure(X, y, weights, signs, centred=centred))
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Start:
     spectral: arb  # sqrt(S)
 
     @classmethod
-    def measure(cls, X: Floats, y: Floats, weights: Floats, signs: Floats) -> Start:
+    def measure(cls, X: Floats, y: Floats, weights: Floats, signs: Floats, *, centred: bool = False) -> Start:
         """Measure a network; arguments and errors as for :func:`flip_count`."""
         _check(X, y, weights, signs)
         inner = gram.linear(X)
@@ -116,7 +118,7 @@ class Start:
             magnitudes=smallest,
             products=np.nextafter(np.abs(inner.midpoint) + inner.radius, np.inf) + FLUSHED,
             norms=norms,
-            residual=_residual(preactivations, error, y, signs, width),
+            residual=_norm(y) if centred else _residual(preactivations, error, y, signs, width),
             least_eigenvalue=_least_eigenvalue(inner, preactivations, error, width),
             spectral=linalg.spectral_norm(X).ball,
         )
@@ -196,6 +198,10 @@ def _residual(preactivations: Floats, error: Floats, y: Floats, signs: Floats, w
         for label, total, wrong in zip(y, sums, slack, strict=True)
     )
     return sum((difference * difference for difference in differences), arb(0)).sqrt()
+
+
+def _norm(values: Floats) -> arb:
+    return sum((exact_ball(float(value)) ** 2 for value in values), arb(0)).sqrt()
 
 
 def _gamma(terms: int) -> float:

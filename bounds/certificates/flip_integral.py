@@ -25,6 +25,7 @@ counts left out. The flow is that of Clarke subgradients; the chain rule along i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import flint
@@ -36,6 +37,9 @@ from bounds.certificates.flip_count import UNIT_ROUNDOFF, Start
 
 Floats = NDArray[np.float64]
 
+SLACK = 2.0**-30
+"""What the numbers at the start are relaxed by, so that a checker with other roundings reaches what follows."""
+
 
 @dataclass(frozen=True)
 class FlipIntegral:
@@ -45,7 +49,7 @@ class FlipIntegral:
         verdict: holds where convergence to zero loss is proved; else undecided, with the inequality that is missing.
         gained: a lower bound of the integral, over all flips that leave sigma(u) >= 0.
         needed: sqrt(S/m) ||e(0)||.
-        travel: U, an upper bound of every neuron's travel where the verdict holds.
+        travel: where the integral is so large, an upper bound of every neuron's travel where the verdict holds.
         decay: a lower bound of sigma(U-)^2 where the verdict holds; the residual decays at least at this rate.
         initial_residual: ||e(0)||.
         initial_least_eigenvalue: lambda_min(H(0)).
@@ -60,7 +64,7 @@ class FlipIntegral:
     initial_least_eigenvalue: Enclosure
 
 
-def flip_integral(X: Floats, y: Floats, weights: Floats, signs: Floats) -> FlipIntegral:
+def flip_integral(X: Floats, y: Floats, weights: Floats, signs: Floats, *, centred: bool = False) -> FlipIntegral:
     """Try to prove that gradient flow from these weights reaches zero loss.
 
     Args:
@@ -68,23 +72,27 @@ def flip_integral(X: Floats, y: Floats, weights: Floats, signs: Floats) -> FlipI
         y: labels (n,).
         weights: first layer (m, d), float64, taken as stored.
         signs: output weights (m,), each -1 or +1.
+        centred: whether the exact outputs at the start are subtracted, so that e(0) = -y.
 
     Raises:
         ValueError: shapes that do not fit, numbers that are not finite, output weights other than -1 and +1.
     """
     with flint.ctx.workprec(PRECISION):
-        start = Start.measure(X, y, weights, signs)
+        start = Start.measure(X, y, weights, signs, centred=centred)
         needed = Enclosure(start.spectral * start.residual / flint.arb(start.width).sqrt())
+        goal = Enclosure.of(needed.upper * (1 + 4 * SLACK))  # of two factors, each relaxed
         ends, integrals, singular = _steps(start)
         gained = Enclosure.of(float(integrals[-1]))
-        verdict = compare(gained, ">=", needed)
+        verdict = compare(gained, ">=", goal)
         unknown = Enclosure(flint.arb("nan"))
         if not verdict.holds:
-            verdict = Verdict(Outcome.UNDECIDED, gained, ">=", needed, "the integral is not proved large enough")
+            verdict = Verdict(Outcome.UNDECIDED, gained, ">=", goal, "the integral is not proved large enough")
             return FlipIntegral(verdict, gained, needed, unknown, unknown, *_start(start))
-        reached = int(np.searchsorted(integrals, needed.upper))
-        decay = Enclosure(flint.arb(float(singular[reached])) ** 2)
-        return FlipIntegral(verdict, gained, needed, Enclosure.of(float(ends[reached])), decay, *_start(start))
+        reached = int(np.searchsorted(integrals, goal.upper))
+        slope = flint.arb(float(singular[reached])) ** 2
+        before, done = (ends[reached - 1], integrals[reached - 1]) if reached else (0.0, 0.0)
+        travel = flint.arb(float(before)) + (flint.arb(goal.upper) - flint.arb(float(done))) / slope
+        return FlipIntegral(verdict, gained, needed, Enclosure(travel), Enclosure(slope), *_start(start))
 
 
 def _start(start: Start) -> tuple[Enclosure, Enclosure]:
@@ -99,8 +107,8 @@ def _steps(start: Start) -> tuple[Floats, Floats, Floats]:
     rounded away from one another first.
     """
     margin = 8 * UNIT_ROUNDOFF
-    least = max(Enclosure(start.least_eigenvalue.sqrt()).lower, 0.0) * (1 - margin)
-    largest = Enclosure(start.spectral).upper * (1 + margin)
+    least = math.sqrt(max(Enclosure(start.least_eigenvalue).lower * (1 - SLACK), 0.0)) * (1 - margin)
+    largest = Enclosure(start.spectral).upper * (1 + SLACK) * (1 + margin)
     ends = np.sort(start.magnitudes, axis=0).min(axis=1)
     counts = np.arange(start.width, dtype=np.float64)
     singular = np.maximum(least - largest * np.sqrt(counts / start.width), 0.0) * (1 - margin)

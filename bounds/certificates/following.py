@@ -11,7 +11,6 @@ import math
 from dataclasses import replace
 
 import flint
-import numpy as np
 
 from bounds import linalg
 from bounds.activations.float64 import EVALUATED
@@ -20,12 +19,10 @@ from bounds.certificates.evaluation import evaluate, norm_of, residual
 from bounds.certificates.lipschitz import smoothness
 from bounds.certificates.newton_kantorovich import Point, descent
 from bounds.certificates.proving import SLACK, Certificate, Refusal, root
+from bounds.certificates.relu_proofs import LOOSE, across_kinks, check_two_layers
 from bounds.certificates.shadow import certify_trajectory
-from bounds.certificates.stack import START, Stack, Weights
+from bounds.certificates.stack import Stack, Weights
 from bounds.problem import Problem
-
-LOOSE = 2.0**-10
-"""How much longer than proved the path is said to be, so that an exact replay with other roundings agrees."""
 
 ROOM, ROUNDS = 1.01, 8
 """Balls tried, each a little larger than the path that the last one asked for."""
@@ -52,15 +49,7 @@ def certify_from_start(
     Raises:
         ValueError: a network that is not followed, or weights, data or a step that make no sense.
     """
-    setting.check(weights)
-    hidden, output = setting.layers[0], setting.output
-    plain = setting.first_only and not (hidden.bias or output.bias or hidden.convolution or output.outputs > 1)
-    if not plain or hidden.scale_squared != 1 or output.scale_squared * output.inputs != 1:
-        raise ValueError(f"{setting}: only m^(-1/2) sum_r a_r s(w_r.x) is followed, the first layer trained")
-    if setting.activation not in EVALUATED:
-        raise ValueError(f"{setting.activation} networks are not followed: use one of {', '.join(EVALUATED)}")
-    if setting.centred and not np.array_equal(weights["layers.0.weight"], weights[START + "layers.0.weight"]):
-        raise ValueError("the weights are not those of the start: a centred network is followed from its own start")
+    check_two_layers(weights, setting, *EVALUATED, "relu")
     found = certify_trajectory(
         problem.X,
         problem.y,
@@ -73,6 +62,8 @@ def certify_from_start(
     )
     if not found.verdict.holds:
         return Refusal(found.verdict, "take a wider network, follow it longer, or polish")
+    if found.kinks is not None:
+        return across_kinks(weights, setting, problem, found, found.kinks)
     run = {**weights, "layers.0.weight": found.weights}
     point = _exact_point(setting, run, problem, found.error)
     proof = descent(point, found.step_size)
@@ -84,7 +75,7 @@ def certify_from_start(
     if not proof.verdict.holds:
         return Refusal(proof.verdict, "follow it longer", point)
     whole = math.nextafter(found.path * (1 + LOOSE), math.inf)
-    return Certificate(setting, weights, problem.X, problem.y, found.step_size, point, proof, found.steps, whole)
+    return Certificate.at(point, proof, setting, weights, problem, found.step_size, (found.steps, whole))
 
 
 def _exact_point(setting: Stack, run: Weights, problem: Problem, error: float) -> Point:

@@ -37,13 +37,16 @@ rows A_r o X x_i.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import flint
 import numpy as np
+from flint import arb
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from bounds.arithmetic import Enclosure, Outcome, Verdict
+from bounds.arithmetic import PRECISION, Enclosure, Outcome, Verdict
+from bounds.certificates.newton_kantorovich import discretised
 from bounds.certificates.relu_descent import ReluDescent, Step
 from bounds.linalg.batches import spectral_ends
 from bounds.linalg.rounding import UNIT, FloatArray, gamma, inflate
@@ -54,8 +57,11 @@ ROUNDS = 30
 CROWD = 0.3
 """Share of the neurons paired with one input beyond which a set is not looked at."""
 
-SPARE = 2.0**-15
-"""Left between a step and its limit, so that roundings there are below 2^-30, which is allowed for."""
+SLACK = 2.0**-20
+"""Bounds over all patterns are relaxed by this before anything follows, so that a checker's roundings reach them."""
+
+ROOM = 1.0 + 2.0**-10
+"""How much larger than needed the set is taken."""
 
 UP = 1.0 + 2.0**-48
 
@@ -66,23 +72,34 @@ class End:
 
     Args:
         verdict: holds, or the inequality that is missing.
-        strength, sigma: mu and sigma.
+        radius: how far neurons may move, from where the set is taken: all pairs with |z| <= (radius + E) max ||x||.
+        sigma, tau, norm: bounds for all patterns of the set, sigma from below; ``norm`` is of the Jacobian.
+        residual: both ends of ||r||; rho is the upper one.
+        strength: mu.
         path: rho / mu, from above.
     """
 
     verdict: Verdict
-    strength: float = 0.0
+    radius: float = 0.0
     sigma: float = 0.0
+    tau: float = math.inf
+    norm: float = math.inf
+    residual: Enclosure | None = None
+    strength: float = 0.0
     path: float = math.inf
 
 
 @dataclass(frozen=True)
 class _Family:
-    """Bounds over all P of a set: sigma from below; tau and the largest eigenvalue of K_p from above."""
+    """Bounds over all P of a set: sigma from below; tau and the norm of J_p from above."""
 
     sigma: float
     tau: float
-    largest: float
+    norm: float
+
+    @property
+    def relaxed(self) -> _Family:
+        return _Family(self.sigma * (1.0 - SLACK), self.tau * (1.0 + SLACK), self.norm * (1.0 + SLACK))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,52 +111,53 @@ class _Floor:
     least: float
 
 
-def converges(descent: ReluDescent, step: Step, residual: float, error: float) -> End:
+def converges(descent: ReluDescent, step: Step, residual: Enclosure, error: float) -> End:
     """Look for a set of pairs that satisfies the theorem.
 
     Args:
         descent: the network, data and step.
         step: as evaluated at v.
-        residual: rho.
+        residual: ||r||.
         error: E.
     """
     z = np.abs(step.preactivations) * (1.0 - 4 * UNIT)
     active = step.preactivations > 0.0
-    m, eta = len(active), descent.step_size
-    sigma = strength = _family(descent, active, np.zeros_like(active)).sigma
+    m, rho = len(active), residual.upper
+    sigma = strength = _family(descent, active, np.zeros_like(active)).relaxed.sigma
     missing = _refusal(0.0, "<", sigma, "sigma_min(J) > 0 not proved: take a wider network")
     for _ in range(ROUNDS):
         if not (strength > 0.0 and sigma > 0.0):
             break
-        travel = min(residual / strength, descent.spectral * residual / (math.sqrt(m) * strength * sigma)) * UP
-        paired = z <= ((travel + error) * descent.longest + step.preactivation_error) * UP
+        radius = min(rho / strength, descent.spectral * rho / (math.sqrt(m) * strength * sigma)) * ROOM
+        paired = z <= ((radius + error) * descent.longest + step.preactivation_error) * UP
         crowd = float(paired.sum(axis=0).max()) / m
         if crowd > CROWD:
             return End(_refusal(crowd, "<=", CROWD, f"the share of neurons near a kink is too large: {_MEND}"))
-        family = _family(descent, active, paired)
+        family = _family(descent, active, paired).relaxed
         if not (family.sigma > 0.0 and family.tau < math.inf):
             missing = _refusal(0.0, "<", family.sigma, f"sigma_min(J) > 0 not proved near the kinks: {_MEND}")
             break
-        kept, stretch = min(sigma, family.sigma), max(1.0, eta * family.largest * UP)
-        shrink = eta * kept**2 * UP
-        if not 2.0 - shrink - stretch > SPARE:
-            return End(_refusal(shrink, "<", 2.0 - stretch, "eta sigma^2 < 2 - eta ||J||^2 not proved: smaller step"))
-        factor = math.sqrt(stretch * (2.0 - shrink - stretch) / (1.0 - shrink * stretch)) * (1.0 - SPARE**2)
-        pull = min(factor, 1.0) * kept
+        kept = min(sigma, family.sigma)
+        with flint.ctx.workprec(PRECISION):
+            stable, c = discretised(arb(descent.step_size), arb(kept), arb(family.norm))
+            if not stable.holds:
+                return End(replace(stable, outcome=Outcome.UNDECIDED, reason=_TOO_LONG))
+            pull = Enclosure(c * kept).lower
         left = math.nextafter(pull - family.tau, -1.0)
         if kept >= sigma and left >= strength:
             verdict = Verdict(Outcome.HOLDS, Enclosure.of(family.tau), "<", Enclosure.of(pull))
-            return End(verdict, strength, sigma, residual / strength * UP)
+            return End(verdict, radius, sigma, family.tau, family.norm, residual, left, rho / left * UP)
         missing = _refusal(family.tau, "<", pull, f"too many neurons near a kink: {_MEND}")
         sigma, strength = kept, min(strength, left)
     return End(missing)
 
 
+_TOO_LONG = "eta ||J||^2 < 2 not proved: take a smaller step"
 _MEND = "train longer or take a wider network"
 
 
 def _family(descent: ReluDescent, active: NDArray[np.bool_], paired: NDArray[np.bool_]) -> _Family:
-    """Bound sigma, tau and the largest eigenvalue over all P of a set of pairs (m, n).
+    """Bound sigma, tau and the norm over all P of a set of pairs (m, n).
 
     Counts are exact. Entries of X X^T, at most v^2 in size, come with a radius; with e the greatest one relative to
     v^2, entries of K and of their radii are wrong by at most (e + 4 u) v^2, hence ``wrong`` in norm.
@@ -160,7 +178,7 @@ def _family(descent: ReluDescent, active: NDArray[np.bool_], paired: NDArray[np.
     spread = inflate(max(float(upper[1]), 0.0) + wrong, 4)
     delta = inflate(math.sqrt(max(float(upper[3]), 0.0) + wrong), 4) if paired.any() else 0.0
     norm = inflate(math.sqrt(max(float(upper[2]), 0.0) + wrong) + delta / 2, 4)
-    largest = inflate(min(max(float(upper[0]), 0.0) + spread + width, norm**2), 4)
+    norm = min(norm, inflate(math.sqrt(max(float(upper[0]), 0.0) + spread + width), 4))
     floors = [_Floor(center, spread, _difference(float(lower[0]), spread))]
     sigma = math.sqrt(max(_difference(float(lower[2]), wrong), 0.0))
     if 0.0 < delta < sigma:
@@ -169,9 +187,9 @@ def _family(descent: ReluDescent, active: NDArray[np.bool_], paired: NDArray[np.
         floors.append(_Floor((1 - e) * middle, shift, _difference((1 - e) * float(lower[2]), shift + wrong)))
     floor = max(floors, key=lambda found: found.least)
     if not floor.least > 0.0:
-        return _Family(0.0, math.inf, largest)
+        return _Family(0.0, math.inf, norm)
     tau = min(delta, _tau(inner, low, high, paired, floor, unsure * square)) if paired.any() else 0.0
-    return _Family(math.sqrt(floor.least) * (1.0 - 4 * UNIT), tau, largest)
+    return _Family(math.sqrt(floor.least) * (1.0 - 4 * UNIT), tau, norm)
 
 
 def _tau(

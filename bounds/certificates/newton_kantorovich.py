@@ -124,14 +124,22 @@ def descent(point: Point, step_size: Exact, *, offset: Enclosure | Exact = 0) ->
     if not step > 0:
         raise ValueError(f"the step size is {step_size}: give a positive number")
 
-    def discretisation(sigma: arb, norm: arb) -> tuple[Verdict, arb]:
-        largest = (step * norm**2).max(arb(1)).upper()
-        stable = compare(Enclosure(step * norm**2), "<", 2)
-        s = (step * sigma**2).lower().min(((2 - largest) / largest * (1 - arb(2) ** -40)).lower())
-        used = largest * s * (2 - s - largest) / (1 - s * largest)
-        return stable, (used / step).sqrt() / sigma
+    return _decide(point, offset, lambda sigma, norm: discretised(step, sigma, norm))
 
-    return _decide(point, offset, discretisation)
+
+def discretised(step: arb, sigma: arb, norm: arb) -> tuple[Verdict, arb]:
+    """Whether steps of this length are stable, and c times the share of sigma that is used.
+
+    Args:
+        step: eta.
+        sigma: a lower bound of the least singular value of the transposed Jacobian.
+        norm: an upper bound of the norm of the Jacobian wherever steps start.
+    """
+    largest = (step * norm**2).max(arb(1)).upper()
+    stable = compare(Enclosure(step * norm**2), "<", 2)
+    s = (step * sigma**2).lower().min(((2 - largest) / largest * (1 - arb(2) ** -40)).lower())
+    used = largest * s * (2 - s - largest) / (1 - s * largest)
+    return stable, (used / step).sqrt() / sigma
 
 
 def flow(point: Point, *, offset: Enclosure | Exact = 0) -> Convergence:

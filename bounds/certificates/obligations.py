@@ -1,8 +1,8 @@
 """The algebra of the convergence theorem and the constants of the activations, as obligations for two solvers.
 
-Each is a step of the proofs in :mod:`bounds.certificates.newton_kantorovich` and of the docstrings in
-:mod:`bounds.activations`; what is not algebra there (Cauchy and Schwarz, Weyl, Taylor's theorem with the Lipschitz
-constant) is not checked by machine.
+Each is a step of the proofs in :mod:`bounds.certificates.newton_kantorovich` and :mod:`~bounds.certificates.kinks`, and
+of the docstrings in :mod:`bounds.activations`; what is not algebra there (Cauchy and Schwarz, Weyl, Taylor's theorem
+with the Lipschitz constant) is not checked by machine.
 """
 
 from __future__ import annotations
@@ -109,6 +109,38 @@ MAJORANT = (
 )
 """Parts (b) to (d)."""
 
+pull, tau, e, first, gone, further, size = _positive("pull tau e e_0 gone further size")
+x, w = symbols("x w", real=True)
+
+CROSSINGS = (
+    Obligation(
+        "rate across kinks",
+        "what crossings spoil of a step, tau D, is taken from c sigma D: ||r|| shrinks by 1 - eta mu sigma",
+        (Le(following, r - pull * D + tau * D), Eq(pull, mu + tau), Ge(D, eta * sigma * r)),
+        Le(following, (1 - eta * mu * sigma) * r),
+        planted=Le(following, (1 - Rational(101, 100) * eta * mu * sigma) * r),
+    ),
+    Obligation(
+        "floor from slopes 1/2",
+        "(x + w)^2 >= (1 - t) x^2 - (1/t - 1) w^2, whence K_P >= (1 - t) K_b - (1/t - 1) delta^2 / 4",
+        (Lt(t, 1),),
+        Ge((x + w) ** 2, (1 - t) * x**2 - (1 / t - 1) * w**2),
+        planted=Ge((x + w) ** 2, (1 - Rational(99, 100) * t) * x**2 - (1 / t - 1) * w**2),
+    ),
+    Obligation(
+        "path of a flip count",
+        "the bound size (||e_0|| - ||e_k||) / mu of the path survives a step of length at most eta size ||e_k||",
+        (
+            Le(gone * mu, size * (first - e)),
+            Le(further, gone + eta * size * e),
+            Le(following, (1 - eta * mu) * e),
+        ),
+        Le(further * mu, size * (first - following)),
+        planted=Le(further * mu, size * (first - following) - Rational(1, 100) * eta * mu * size * e),
+    ),
+)
+"""Of :mod:`bounds.certificates.kinks` and :mod:`bounds.certificates.relu_proofs`."""
+
 _UNIT = (Ge(v, 0), Le(v, 1))
 
 ACTIVATIONS = (
@@ -135,5 +167,5 @@ ACTIVATIONS = (
     ),
 )
 
-OBLIGATIONS = (*LINEAR_STEP, *MAJORANT, *ACTIVATIONS)
+OBLIGATIONS = (*LINEAR_STEP, *MAJORANT, *CROSSINGS, *ACTIVATIONS)
 """All of them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import flint
@@ -37,11 +37,16 @@ class Certificate:
     Args:
         stack, weights, X, y: the network, its tensors and the data, as stored.
         step_size: of gradient descent on 1/2 ||F - y||^2, exactly this number; None for gradient flow.
-        point: what was proved at the weights, relaxed a little, and the radius of the ball.
-        convergence: what follows from it.
-        steps: how many descent was followed for; ``point`` and ``convergence`` are about the weights after them. None
-            where it was not followed.
-        whole_path: an upper bound of the length of the path from the start, where it was followed.
+        argument: the theorem, by the name that certificates give it.
+        verdict: holds.
+        path: an upper bound of the length of the whole path.
+        decay: a lower bound: the residual shrinks by 1 - eta decay or more in a step, or decays like exp(-decay t).
+        witnesses: what a checker cannot guess, as the certificate stores it.
+        numbers: what was proved on the way, relaxed a little.
+        steps: how many descent was followed for; numbers and decay are about the weights after them. None where it was
+            not followed.
+        point, convergence: what :mod:`bounds.certificates.newton_kantorovich` is applied to, and what it proves; None
+            where another theorem is used.
     """
 
     stack: Stack
@@ -49,25 +54,64 @@ class Certificate:
     X: Floats
     y: Floats
     step_size: float | None
-    point: Point
-    convergence: Convergence
+    argument: str
+    verdict: Verdict
+    path: float
+    decay: float
+    witnesses: Mapping[str, str | int]
+    numbers: Mapping[str, Enclosure]
     steps: int | None = None
-    whole_path: float = 0.0
+    point: Point | None = None
+    convergence: Convergence | None = None
+
+    @classmethod
+    def at(
+        cls,
+        point: Point,
+        convergence: Convergence,
+        stack: Stack,
+        weights: Weights,
+        problem: Problem,
+        step_size: float | None,
+        followed: tuple[int, float] | None = None,
+    ) -> Certificate:
+        """What the theorem proves at the weights, or else after so many steps of a path that is so long in all."""
+        radius, names = float(point.radius).hex(), ("least_singular_value", "jacobian_norm", "residual", "lipschitz")
+        steps, path = followed or (None, convergence.path.upper)
+        return cls(
+            stack,
+            weights,
+            problem.X,
+            problem.y,
+            step_size,
+            argument="newton-kantorovich" if steps is None else "trajectory",
+            verdict=convergence.verdict,
+            path=path,
+            decay=convergence.decay.lower,
+            witnesses={"radius": radius} if steps is None else {"radius": radius, "steps": steps},
+            numbers={name: getattr(point, name) for name in names},
+            steps=steps,
+            point=point,
+            convergence=convergence,
+        )
 
     @property
-    def path(self) -> float:
-        """An upper bound of the length of the whole path."""
-        return self.convergence.path.upper if self.steps is None else self.whole_path
+    def crosses_kinks(self) -> bool:
+        """Whether neurons may cross kinks of a ReLU on the path."""
+        return self.argument in ("relu-trajectory", "flip-count", "flip-integral")
 
     @property
-    def verdict(self) -> Verdict:
-        """Holds."""
-        return self.convergence.verdict
+    def when(self) -> str:
+        """From when on the rate holds, in words."""
+        return "in every step" if self.steps is None else f"in every step from step {self.steps} on"
 
     def __str__(self) -> str:
+        rate = f"the residual decays like exp(-{self.decay:.6g} t)"
+        if self.step_size is not None:
+            rate = f"{self.when} the residual shrinks by 1 - {self.step_size * self.decay:.6g} or more"
         return (
             f"certified: {dynamics(self.step_size)} from these weights reaches exactly zero loss along a path no "
-            f"longer than {self.path:.6g}; {_rate(self.step_size, self.convergence, self.steps)}"
+            f"longer than {self.path:.6g}; {rate}"
         )
 
 
@@ -122,7 +166,7 @@ def certify(
     if not continuous and step_size is None:
         step_size = round_down_step(norm)
     rho = norm_of(*residual(setting, weights, now, X, y))
-    return _search(setting, weights, X, y, now, root(least), norm, rho, None if continuous else step_size)
+    return _search(setting, weights, problem, now, root(least), norm, rho, None if continuous else step_size)
 
 
 def first_certified(
@@ -168,8 +212,7 @@ def round_down_step(norm: Enclosure) -> float:
 def _search(
     stack: Stack,
     weights: Weights,
-    X: Floats,
-    y: Floats,
+    problem: Problem,
     now: Evaluation,
     sigma: Enclosure,
     norm: Enclosure,
@@ -180,7 +223,7 @@ def _search(
     radius = ROOM * (rho.upper * (1 + SLACK) / sigma.lower) + 2.0**-400
     for _ in range(ROUNDS):
         with np.errstate(over="ignore", invalid="ignore"):
-            ball = smoothness(stack, now, X, radius, from_zero=step_size is None and stack.from_zero(weights))
+            ball = smoothness(stack, now, problem.X, radius, from_zero=step_size is None and stack.from_zero(weights))
         point = Point(
             Enclosure.between(sigma.lower * (1 - SLACK), sigma.upper * (1 + SLACK)),
             Enclosure.between(norm.lower * (1 - SLACK), norm.upper * (1 + SLACK)),
@@ -195,7 +238,7 @@ def _search(
             return Refusal(_missing(clear, "distance of all pre-activations from the kink > 0"), _KINK, point)
         proof = flow(point) if step_size is None else descent(point, step_size)
         if proof.verdict.holds:
-            return Certificate(stack, weights, X, y, step_size, point, proof)
+            return Certificate.at(point, proof, stack, weights, problem, step_size)
         if not radius < proof.path.upper < math.inf:
             break
         radius = ROOM * proof.path.upper
@@ -250,10 +293,3 @@ def root(squared: Enclosure) -> Enclosure:
 def dynamics(step_size: float | None) -> str:
     """Which way of training, in words."""
     return "gradient flow" if step_size is None else f"gradient descent with step {step_size!r}"
-
-
-def _rate(step_size: float | None, proof: Convergence, steps: int | None) -> str:
-    if step_size is None:
-        return f"the residual decays like exp(-{proof.decay.lower:.6g} t)"
-    when = f"from step {steps} on each step" if steps else "each step"
-    return f"{when} shrinks the residual by a factor of at most 1 - {step_size * proof.decay.lower:.6g}"

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from bounds.arithmetic import Enclosure
 from bounds.certificates.proving import Certificate, dynamics
 from bounds.certificates.stack import Floats, Stack
 from bounds.checker.files import Invalid, metadata, parse, read_arrays, read_json
@@ -97,21 +96,19 @@ def write_arrays(path: Path, arrays: Mapping[str, Floats], metadata: Mapping[str
 
 
 def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, Any]:
-    step, proof, point = certificate.step_size, certificate.convergence, certificate.point
-    path, decay, steps = certificate.path, proof.decay.lower, certificate.steps
-    followed = steps is not None
+    step, path, decay = certificate.step_size, certificate.path, certificate.decay
     error = "(F(x_i) - y_i)" if certificate.y.ndim == 1 else "||F(x_i) - y_i||"
     less = ", F the network less its exact outputs at the stored start," if certificate.stack.centred else ""
+    slopes = " (whatever slope in [0, 1] the ReLU has at 0)" if certificate.crosses_kinks else ""
     rate = f"decays like exp(-{decay!r} t)"
     if step is not None:
-        when = f"in every step from step {steps} on" if followed else "in every step"
-        rate = f"shrinks by 1 - {step!r} * {decay!r} or more {when}"
+        rate = f"shrinks by 1 - {step!r} * {decay!r} or more {certificate.when}"
     body = {
         "format": "zeroloss certificate",
         "version": VERSION,
-        "argument": "trajectory" if followed else "newton-kantorovich",
+        "argument": certificate.argument,
         "statement": {
-            "text": f"from the stored weights, on the stored data, {dynamics(step)} on "
+            "text": f"from the stored weights, on the stored data, {dynamics(step)}{slopes} on "
             f"1/2 sum_i {error}^2{less} in real arithmetic converges to exactly zero loss; the path is no "
             f"longer than {path!r}, and the residual {rate}",
             "network": certificate.stack.plain(),
@@ -124,20 +121,11 @@ def _body(certificate: Certificate, arrays: Mapping[str, Floats]) -> dict[str, A
             "path": path.hex(),
             "decay": decay.hex(),
         },
-        "witnesses": {"radius": float(point.radius).hex(), **({"steps": steps} if followed else {})},
-        "enclosures": {
-            "least_singular_value": _ends(point.least_singular_value),
-            "jacobian_norm": _ends(point.jacobian_norm),
-            "residual": _ends(point.residual),
-            "lipschitz": _ends(point.lipschitz),
-        },
+        "witnesses": dict(certificate.witnesses),
+        "enclosures": {name: [number.lower.hex(), number.upper.hex()] for name, number in certificate.numbers.items()},
     }
     compact = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     return {**body, "digest": hashlib.sha256(compact).hexdigest()}
-
-
-def _ends(number: Enclosure) -> list[str]:
-    return [number.lower.hex(), number.upper.hex()]
 
 
 def _little(array: Floats) -> bytes:

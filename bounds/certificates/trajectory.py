@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bounds.arithmetic import Verdict
+from bounds.certificates.kinks import End
 from bounds.certificates.newton_kantorovich import Point
 from bounds.linalg.rounding import FloatArray
 
@@ -27,6 +28,7 @@ class Trajectory:
         weights: of the run at that step (m, d).
         point: what is known of exact descent's weights there, where the theorem of
             :mod:`bounds.certificates.newton_kantorovich` gives path and decay; None for the ReLU, or without a proof.
+        kinks: what :mod:`bounds.certificates.kinks` proves there of a ReLU network; None for others.
     """
 
     verdict: Verdict
@@ -40,6 +42,7 @@ class Trajectory:
     decay: float
     weights: FloatArray
     point: Point | None = None
+    kinks: End | None = None
 
     def __str__(self) -> str:
         if not self.verdict.holds:

@@ -12,12 +12,17 @@ from typing import Any, NoReturn
 
 import flint
 
-from bounds.checker import newton_kantorovich, trajectory
+from bounds.checker import flip_count, flip_integral, newton_kantorovich, relu_trajectory, trajectory
 from bounds.checker.files import Floats, Invalid, array_hash, body_hash, hex_float, read_arrays, read_json, table
 from bounds.checker.network import MOST_LABELS, PRECISION, Network
 from bounds.checker.newton_kantorovich import Conclusion
 
 VERSION = 1
+
+_MODULES = newton_kantorovich, trajectory, relu_trajectory, flip_count, flip_integral
+ARGUMENTS: dict[str, Any] = {each.__name__.rpartition(".")[2].replace("_", "-"): each for each in _MODULES}
+FOLLOWED = "trajectory", "relu-trajectory"
+CROSSING = "relu-trajectory", "flip-count", "flip-integral"
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,8 @@ def _verified(path: Path) -> str:
         raise Invalid("the digest does not fit: the certificate was altered")
     stated = table(record["statement"], "text network dynamics step_size arrays path decay", "the statement")
     X, y, weights = _data(path, stated["arrays"])
-    step = (
-        None
-        if stated["dynamics"] == "flow" and stated["step_size"] is None
-        else hex_float(stated["step_size"], "the step")
-    )
+    flow = stated["dynamics"] == "flow" and stated["step_size"] is None
+    step = None if flow else hex_float(stated["step_size"], "the step")
     if stated["dynamics"] != ("flow" if step is None else "descent") or step == 0:
         raise Invalid("the dynamics are neither descent with a step nor flow without one")
     claim = Conclusion(hex_float(stated["path"], "the path"), hex_float(stated["decay"], "the decay"))
@@ -85,10 +87,8 @@ def _verified(path: Path) -> str:
     text = _text(step, claim, record, error, network.start is not None)
     if stated["text"] != text:
         raise Invalid("the statement in words is not the one that is proved")
-    if record["argument"] == "newton-kantorovich":
-        newton_kantorovich.check(network, X, y, step, record, claim)
-    else:
-        trajectory.check(lambda: Network.read(stated["network"], weights), X, y, step, record, claim)
+    known: Any = (lambda: Network.read(stated["network"], weights)) if record["argument"] in FOLLOWED else network
+    ARGUMENTS[record["argument"]].check(known, X, y, step, record, claim)
     return text
 
 
@@ -115,12 +115,14 @@ def _text(step: float | None, claim: Conclusion, record: dict[str, Any], error: 
     Raises:
         Invalid: the argument is unknown, or says not how many steps it follows.
     """
-    if record["argument"] not in ("newton-kantorovich", "trajectory"):
+    if not isinstance(record["argument"], str) or record["argument"] not in ARGUMENTS:
         raise Invalid("the argument is unknown")
     less, when = ", F the network less its exact outputs at the stored start," if centred else "", "in every step"
-    if record["argument"] == "trajectory":
+    if record["argument"] in FOLLOWED:
         when = f"in every step from step {trajectory.steps_of(record['witnesses'])} on"
     how = "gradient flow" if step is None else f"gradient descent with step {step!r}"
+    if record["argument"] in CROSSING:
+        how += " (whatever slope in [0, 1] the ReLU has at 0)"
     rate = (
         f"decays like exp(-{claim.decay!r} t)"
         if step is None

@@ -93,6 +93,7 @@ class Layer:
     Args:
         weight, bias: stored numbers, or balls for them, one row for each filter; None for no bias.
         scale, skip: balls of s and t.
+        scale_squared: s^2.
         trained: whether it is.
         inputs: how many numbers it takes.
         seen: for each position the inputs in its patch, -1 for a zero beside the image; None for the whole input.
@@ -102,6 +103,7 @@ class Layer:
     bias: Floats | arb_mat | None
     scale: arb
     skip: arb | None
+    scale_squared: fmpq
     trained: bool
     inputs: int
     seen: list[list[int]] | None
@@ -192,6 +194,7 @@ def _layer(index: int, entry: Any, arrays: dict[str, Floats], prefix: str, used:
         stored("bias", (filters,)) if stated["bias"] else None,
         arb(squared).sqrt(),
         None if skip is None else arb(skip).sqrt(),
+        squared,
         stated["trained"],
         sizes[0],
         seen,

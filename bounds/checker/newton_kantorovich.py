@@ -75,7 +75,7 @@ def conclude(
     Raises:
         Invalid: an inequality is not proved; the message says which.
     """
-    ends = {name: _ends(value, name) for name, value in table(stated, ENCLOSURES, "the enclosures").items()}
+    ends = ends_of(stated, ENCLOSURES)
     _spectrum(network, found, ends["least_singular_value"], ends["jacobian_norm"])
     rho, (low, high) = norm(r), ends["residual"]
     if not (rho >= low and rho <= high):
@@ -88,13 +88,21 @@ def conclude(
     return _path_and_decay(ends, radius, step)
 
 
-def _ends(value: Any, name: str) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise Invalid(f"the enclosure of {name} should have two ends")
-    low, high = (hex_float(end, f"an end of {name}") for end in value)
-    if not low <= high:
-        raise Invalid(f"the ends of {name} are out of order")
-    return low, high
+def ends_of(stated: Any, names: str) -> dict[str, tuple[float, float]]:
+    """The two ends of each of these enclosures.
+
+    Raises:
+        Invalid: there are others, or one has no two ends in order.
+    """
+    found = {}
+    for name, value in table(stated, names, "the enclosures").items():
+        if not isinstance(value, list) or len(value) != 2:
+            raise Invalid(f"the enclosure of {name} should have two ends")
+        low, high = (hex_float(end, f"an end of {name}") for end in value)
+        if not low <= high:
+            raise Invalid(f"the ends of {name} are out of order")
+        found[name] = low, high
+    return found
 
 
 def _spectrum(network: Network, found: Signals, least: tuple[float, float], largest: tuple[float, float]) -> None:
@@ -140,13 +148,7 @@ def _path_and_decay(ends: dict[str, tuple[float, float]], radius: float, step: f
         arb(ends["least_singular_value"][0]),
         *(arb(ends[name][1]) for name in ("jacobian_norm", "residual", "lipschitz")),
     )
-    strength = sigma
-    if step is not None:
-        T = (step * (J + L * radius) ** 2).max(arb(1)).upper()
-        if not T < 2:
-            raise Invalid("the step is too long for the ball")
-        s = (step * sigma**2).min((2 - T) / T * (1 - arb(2) ** -40)).lower()
-        strength = (T * s * (2 - s - T) / (1 - s * T) / step).sqrt()
+    strength = sigma if step is None else pull(sigma, J + L * radius, step)
     if not strength > 0:
         raise Invalid("the Jacobian is not proved to have full rank")
     h = 2 * L * rho / strength**2
@@ -157,6 +159,19 @@ def _path_and_decay(ends: dict[str, tuple[float, float]], radius: float, step: f
     if not (path < radius and radius < WIDEST * path + arb(2) ** -300):
         raise Invalid("the ball does not fit the path")
     return path, decay
+
+
+def pull(sigma: arb, norm: arb, step: float) -> arb:
+    """C sigma, for steps from where the Jacobian has at most this norm.
+
+    Raises:
+        Invalid: they are too long.
+    """
+    T = (step * norm**2).max(arb(1)).upper()
+    if not T < 2:
+        raise Invalid("the step is too long for the ball")
+    s = (step * sigma**2).min((2 - T) / T * (1 - arb(2) ** -40)).lower()
+    return (T * s * (2 - s - T) / (1 - s * T) / step).sqrt()
 
 
 def smoothness(network: Network, found: Signals, X: Floats, R: arb, *, continuous: bool) -> tuple[arb, arb | None]:
@@ -243,10 +258,10 @@ def _one_output(network: Network, norms: list[arb], rows: list[list[list[arb]]],
                 Q[k][index] += layer.scale * layer.spread * (slope + change) * before[index][k]
         through = layer.scale * layer.spread * ((norms[index] + moved[index]) * change + moved[index] * slope)
         past = through if layer.skip is None else through + past
-    return _perron(Q), kink
+    return perron(Q), kink
 
 
-def _perron(Q: list[list[arb]]) -> arb:
+def perron(Q: list[list[arb]]) -> arb:
     """An upper bound of the largest eigenvalue of a nonnegative symmetric matrix.
 
     The lesser of its Frobenius norm and, for a positive vector x near the eigenvector, the largest (Q x)_j / x_j.

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from bounds.certificates.proving import Certificate, Refusal
     from bounds.certificates.stack import Stack
-    from bounds.certificates.trajectory import Trajectory
     from bounds.problem import Problem
     from reports.commands.records import Certification
     from reports.schema import DataRow
@@ -110,9 +109,9 @@ def certify(
     remark(_headline(stack, str(files[0]) if files else "", polish, step_size, flow))
     if polish:
         arrays = move(stack, arrays, problem.X, problem.y)
-    found: Certificate | Refusal | Trajectory = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
-    if isinstance(found, Refusal) and weights is None and not (polish or flow or trained == "both"):
-        found = _follow(found, arrays, stack, problem, step_size, steps)
+    found = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
+    if isinstance(found, Refusal) and stack.centred and weights is None and not polish:
+        found = _from_start(found, arrays, stack, problem, step_size, steps, flow)
     path = write(found, out) if isinstance(found, Certificate) else None
     record = _record(found, stack, problem, data, path)
     show(record, json, lambda console: _page(record, console))
@@ -196,30 +195,28 @@ def _start(
     return unit, data, stack, arrays
 
 
-def _follow(
+def _from_start(
     refusal: Refusal,
     arrays: Mapping[str, np.ndarray],
     stack: Stack,
     problem: Problem,
     step_size: float | None,
     steps: int,
-) -> Certificate | Refusal | Trajectory:
-    """Descent followed from the start; where its network is not followed, the first refusal.
-
-    A ReLU network is followed across kinks, to an end theorem that has no certificate file yet.
-    """
+    flow: bool,
+) -> Certificate | Refusal:
+    """A ReLU network's flips counted at the start, or descent followed from it; where neither applies, the refusal."""
     from bounds.activations.float64 import EVALUATED
     from bounds.certificates.following import certify_from_start
-    from bounds.certificates.shadow import certify_trajectory
+    from bounds.certificates.proving import Certificate
+    from bounds.certificates.relu_proofs import certify_flips
 
-    if stack.activation not in (*EVALUATED, "relu"):
+    if stack.activation == "relu" and (flow or step_size is not None):
+        found = certify_flips(arrays, stack, problem, step_size=step_size, continuous=flow)
+        if flow or isinstance(found, Certificate):
+            return found
+    if flow or stack.activation not in (*EVALUATED, "relu"):
         return refusal
     remark("the start itself proves nothing; following descent ...")
-    if stack.activation == "relu":
-        hidden, signs = arrays["layers.0.weight"], arrays["layers.1.weight"][0]
-        return certify_trajectory(
-            problem.X, problem.y, hidden, signs, activation="relu", step_size=step_size, most_steps=steps
-        )
     return certify_from_start(arrays, stack, problem, step_size=step_size, most_steps=steps)
 
 
@@ -265,7 +262,7 @@ def _headline(stack: Stack, weights: str, polish: bool, step_size: float | None,
 
 
 def _record(
-    found: Certificate | Refusal | Trajectory,
+    found: Certificate | Refusal,
     stack: Stack,
     problem: Problem,
     data: tuple[DataRow, ...],
@@ -276,36 +273,47 @@ def _record(
     from reports.commands.records import Certification
     from reports.schema import Number
 
-    numbers = {}
+    numbers: dict[str, Enclosure] = {}
     if found.point is not None:
-        for name in ("least_singular_value", "jacobian_norm", "residual", "lipschitz"):
-            numbers[name] = Number.enclosed(getattr(found.point, name))
+        numbers |= {name: getattr(found.point, name) for name in POINT}
     if isinstance(found, Certificate):
-        for name in ("condition", "path", "decay", "discretisation"):
-            numbers[name] = Number.enclosed(getattr(found.convergence, name))
-        if found.steps is not None:
-            numbers["whole_path"] = Number.enclosed(Enclosure.of(found.whole_path))
+        numbers |= found.numbers
+        if found.convergence is not None:
+            numbers |= {name: getattr(found.convergence, name) for name in CONVERGENCE}
+        else:
+            numbers["decay"] = Enclosure.of(found.decay)
+        if found.steps is not None or found.convergence is None:
+            numbers["whole_path"] = Enclosure.of(found.path)
     return Certification(
         data=data,
         identity=problem.identity,
         network=str(stack),
         step_size=None if isinstance(found, Refusal) else found.step_size,
         verdict=str(found.verdict.outcome),
-        says=str(found) if path or not found.verdict.holds else f"proved, without a certificate file: {found}",
-        numbers=numbers,
+        says=str(found),
+        numbers={name: Number.enclosed(number) for name, number in numbers.items()},
         certificate=str(path) if path else "",
     )
 
+
+POINT = "least_singular_value", "jacobian_norm", "residual", "lipschitz"
+CONVERGENCE = "condition", "path", "decay", "discretisation"
 
 MEANING = {
     "least_singular_value": "least singular value of the Jacobian",
     "jacobian_norm": "norm of the Jacobian",
     "residual": "norm of the residual F - y",
     "lipschitz": "Lipschitz constant of the Jacobian",
+    "crossings": "tau, what neurons that cross their kinks can spoil",
+    "data_norm": "||X||",
+    "least_eigenvalue": "least eigenvalue of J J^T at the start",
+    "drift": "what flips may change in J J^T",
+    "unsettled": "what flips may take from the descent",
+    "kink": "what flips within a step may add",
     "condition": "h, which must be below 1",
     "path": "length of the path from there on, at most",
     "whole_path": "length of the whole path, at most",
-    "decay": "mu^2: ||r|| shrinks by 1 - eta mu^2, or exp(-mu^2 t)",
+    "decay": "decay: ||r|| shrinks by 1 - eta decay a step, or exp(-decay t)",
     "discretisation": "c, what the finite step costs",
 }
 

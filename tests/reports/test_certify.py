@@ -90,12 +90,24 @@ def test_descent_is_followed_from_a_narrow_start(capsys, folder):
     assert verify(folder / "zeroloss-certificate" / "certificate.json").holds
 
 
-def test_a_relu_network_is_followed_across_kinks_without_a_file(capsys, folder):
+def test_a_relu_network_is_followed_across_kinks(capsys, folder):
     tokens = ["certify", "--data", "sphere:n=10,d=50", "--width", "64", "--activation", "relu"]
     record = msgspec.json.decode(said(capsys, *tokens, "--json", code=0).out, type=Certification)
-    assert record.verdict == "holds" and record.certificate == "" and "without a certificate file" in record.says
+    assert record.verdict == "holds" and {"crossings", "decay", "whole_path"} < record.numbers.keys()
+    assert verify(record.certificate).holds
+    assert "what neurons that cross their kinks can spoil" in said(capsys, *tokens, code=0).out.replace("\n", " ")
     record = msgspec.json.decode(said(capsys, *tokens, "--steps", "1", "--json", code=3).out, type=Certification)
     assert record.verdict == "undecided"
+
+
+@pytest.mark.parametrize(("option", "argument"), [("--flow", "flip-integral"), ("--step-size=0.5", "flip-count")])
+def test_a_wide_relu_network_is_certified_at_its_start(capsys, folder, option, argument):
+    tokens = ["certify", "--data", "orthonormal:n=2", "--activation", "relu", option, "--width"]
+    record = msgspec.json.decode(said(capsys, *tokens, "65536", "--json", code=0).out, type=Certification)
+    assert json.loads((folder / record.certificate).read_text())["argument"] == argument
+    assert verify(folder / record.certificate).holds
+    found = said(capsys, *tokens, "8", code=3 if option == "--flow" else 0).out.replace("\n", " ")
+    assert ("the integral is not proved large enough" if option == "--flow" else "from step") in found
 
 
 def test_a_refusal_exits_with_three_and_writes_nothing(capsys, folder):

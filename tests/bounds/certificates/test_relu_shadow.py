@@ -181,7 +181,7 @@ def test_families_hold_for_every_pattern():
             rows = [slopes[r] * gram[i] * math.sqrt(counts[i]) / 40 for r, i in np.argwhere(paired)]
             values = np.linalg.eigvalsh(K)
             assert values[0] >= family.sigma**2 * (1 - 1e-12) - 1e-15
-            assert values[-1] <= family.largest * (1 + 1e-12)
+            assert values[-1] <= family.norm**2 * (1 + 1e-12)
             if family.tau < math.inf and rows:
                 crossing = descent.X  # any step: |q| <= tau |step| for |t| <= |x.(w_+ - w)|
                 r = rng.standard_normal(5)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bounds.certificates.record import write_arrays
-from bounds.checker import verify
+from bounds.checker import ARGUMENTS, CROSSING, FOLLOWED, verify
 from bounds.checker.files import array_hash, body_hash, read_arrays
 
 Record = dict[str, Any]
@@ -42,7 +42,12 @@ def _faster(record: Record, arrays: Arrays, dice: random.Random) -> None:
 
 
 def _longer_step(record: Record, arrays: Arrays, dice: random.Random) -> None:
-    record["statement"]["step_size"] = _scale(record["statement"]["step_size"], dice.uniform(1.01, 100))
+    """For a flow: any step at all."""
+    statement = record["statement"]
+    if statement["step_size"] is None:
+        statement["dynamics"], statement["step_size"] = "descent", dice.uniform(1e-6, 1).hex()
+    else:
+        statement["step_size"] = _scale(statement["step_size"], dice.uniform(1.01, 100))
 
 
 def _wider_ball(record: Record, arrays: Arrays, dice: random.Random) -> None:
@@ -51,18 +56,26 @@ def _wider_ball(record: Record, arrays: Arrays, dice: random.Random) -> None:
 
 def _better_number(record: Record, arrays: Arrays, dice: random.Random) -> None:
     """One end of one enclosure on the wrong side of the truth."""
-    name, end, factor = dice.choice(
-        [
-            ("least_singular_value", 0, 1.01),
-            ("least_singular_value", 1, 0.99),
-            ("jacobian_norm", 1, 0.99),
-            ("jacobian_norm", 0, 1.01),
-            ("residual", 1, 1e-6),
-            ("lipschitz", 1, 0.9),
-        ]
-    )
-    ends = record["enclosures"][name]
-    ends[end] = _scale(ends[end], factor)
+    factors = {
+        ("least_singular_value", 0): 1.01,
+        ("least_singular_value", 1): 0.99,
+        ("jacobian_norm", 1): 0.99,
+        ("jacobian_norm", 0): 1.01,
+        ("residual", 1): 1e-6,
+        ("lipschitz", 1): 0.9,
+        ("crossings", 1): 0.99,
+        ("data_norm", 1): 0.99,
+        ("least_eigenvalue", 0): 1.01,
+        ("least_eigenvalue", 1): 0.99,
+        ("drift", 1): 0.99,
+        ("unsettled", 1): 0.99,
+        ("kink", 1): 0.99,
+    }
+    stated = record["enclosures"]
+    known = [key for key in factors if key[0] in stated and float.fromhex(stated[key[0]][key[1]])]
+    name, end = dice.choice(known)
+    ends = stated[name]
+    ends[end] = _scale(ends[end], factors[name, end])
     if float.fromhex(ends[0]) > float.fromhex(ends[1]):
         ends[1 - end] = ends[end]
 
@@ -114,7 +127,7 @@ def _contradiction(record: Record, arrays: Arrays, dice: random.Random) -> None:
 
 
 def _other_argument(record: Record, arrays: Arrays, dice: random.Random) -> None:
-    arguments = {"flip-count", "newton-kantorovich", "newton_kantorovich", "trajectory", "", "du2019-two-layer"}
+    arguments = {*ARGUMENTS, "newton_kantorovich", "", "du2019-two-layer"}
     record["argument"] = dice.choice(sorted(arguments - {record["argument"]}))
 
 
@@ -181,7 +194,7 @@ def _strange_number(record: Record, arrays: Arrays, dice: random.Random) -> None
     elif place == "radius":
         record["witnesses"]["radius"] = strange
     else:
-        record["statement"][place] = strange
+        record["statement"][place] = strange if strange != record["statement"][place] else "0x"
 
 
 def _other_words(record: Record, arrays: Arrays, dice: random.Random) -> None:
@@ -256,19 +269,24 @@ def retell(record: Record) -> None:
     """Words that fit the altered numbers, where they can be told; the forger knows the format."""
     try:
         statement = record["statement"]
-        step, path, decay = (float.fromhex(statement[name]) for name in ("step_size", "path", "decay"))
+        path, decay = (float.fromhex(statement[name]) for name in ("path", "decay"))
         if "exactly" not in statement["text"] or statement["text"].endswith(" "):
             return
-        less, when = "", ""
+        less, when = "", "in every step"
         error = "(F(x_i) - y_i)" if record["statement"]["network"]["layers"][-1]["outputs"] == 1 else "||F(x_i) - y_i||"
         if statement["network"]["centred"]:
             less = ", F the network less its exact outputs at the stored start,"
-        if record["argument"] == "trajectory":
-            when = f" from step {record['witnesses']['steps']} on"
+        if record["argument"] in FOLLOWED:
+            when = f"in every step from step {record['witnesses']['steps']} on"
+        how, rate = "gradient flow", f"decays like exp(-{decay!r} t)"
+        if statement["step_size"] is not None:
+            step = float.fromhex(statement["step_size"])
+            how, rate = f"gradient descent with step {step!r}", f"shrinks by 1 - {step!r} * {decay!r} or more {when}"
+        if record["argument"] in CROSSING:
+            how += " (whatever slope in [0, 1] the ReLU has at 0)"
         statement["text"] = (
-            f"from the stored weights, on the stored data, gradient descent with step {step!r} on "
-            f"1/2 sum_i {error}^2{less} in real arithmetic converges to exactly zero loss; the path is no "
-            f"longer than {path!r}, and the residual shrinks by 1 - {step!r} * {decay!r} or more in every step{when}"
+            f"from the stored weights, on the stored data, {how} on 1/2 sum_i {error}^2{less} in real "
+            f"arithmetic converges to exactly zero loss; the path is no longer than {path!r}, and the residual {rate}"
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         pass
