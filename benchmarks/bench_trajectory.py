@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 from bounds import Problem  # noqa: E402
 from bounds.activations.float64 import EVALUATED  # noqa: E402
 from bounds.certificates.shadow import certify_trajectory  # noqa: E402
-from bounds.certificates.smooth_descent import LIBRARY  # noqa: E402
+from empirical.certified import steps_to  # noqa: E402
 from empirical.datasets import load_data  # noqa: E402
 
 LOSS = 1e-10
@@ -41,39 +41,16 @@ RELU_DATA = {
 }
 
 
-def relu(z):
-    return np.maximum(z, 0.0), (z > 0.0).astype(np.float64)
-
-
 def network(X, width, seed):
     rng = np.random.default_rng([seed, width])
     return rng.standard_normal((width, X.shape[1])), rng.choice([-1.0, 1.0], width)
 
 
-class Training:
-    """Plain gradient descent in numpy, as the certificate's own run but without a history."""
-
-    def __init__(self, X, y, weights, signs, activation, step_size):
-        self.X, self.XT = X, np.ascontiguousarray(X.T)
-        self.weights, self.readout, self.step_size = weights, signs / np.sqrt(len(signs)), step_size
-        self.functions = relu if activation == "relu" else LIBRARY[activation]
-        self.target = y + self.readout @ self.functions(weights @ self.XT)[0]
-
-    def run(self, steps):
-        """Steps to the loss, or None; and the processor time."""
-        weights, step, taken = self.weights.copy(), self.step_size * self.readout[:, None], 0
-        start = time.process_time()
-        while True:
-            value, slope = self.functions(weights @ self.XT)
-            r = self.readout @ value - self.target
-            square = r @ r
-            if not 2 * LOSS <= square < 1e12 or taken == steps:
-                return taken if square < 2 * LOSS else None, time.process_time() - start
-            slope *= r
-            gradient = slope @ self.X
-            gradient *= step
-            weights -= gradient
-            taken += 1
+def timed(work, *arguments, **options):
+    """Processor time, and what came out."""
+    start = time.process_time()
+    found = work(*arguments, **options)
+    return time.process_time() - start, found
 
 
 def case(X, y, width, seed, activation):
@@ -84,26 +61,29 @@ def case(X, y, width, seed, activation):
 
 def least_widths(X, y, seed, activation, widths, steps, repeats):
     measured = certified = None
+    fall = 2 * LOSS / (y @ y)  # of the first loss, as networks begin at zero
     for width in widths:
         arguments, step_size = case(X, y, width, seed, activation)
-        training = Training(**arguments, step_size=step_size)
-        reached, spent = training.run(steps)
+        arguments["step_size"] = step_size
+        spent, reached = timed(steps_to, fall, **arguments, centred=True, most_steps=steps)
         measured = measured or (width if reached is not None else None)
         if measured is None:
             continue
-        found = certify_trajectory(**arguments, step_size=step_size, most_steps=steps)
+        found = certify_trajectory(**arguments, most_steps=steps)
         if found.verdict.holds:
             certified = width
             break
     if certified is None:
         return measured, None, None, None, None
     best = {"certificate": np.inf, "training": spent if reached is not None else np.inf, "same": np.inf}
+    works = {
+        "certificate": lambda: certify_trajectory(**arguments, most_steps=steps),
+        "training": lambda: steps_to(fall, **arguments, centred=True, most_steps=steps),
+        "same": lambda: steps_to(0.0, **arguments, centred=True, most_steps=max(found.steps, 1)),
+    }
     for _ in range(repeats):
-        start = time.process_time()
-        certify_trajectory(**arguments, step_size=step_size, most_steps=steps)
-        best["certificate"] = min(best["certificate"], time.process_time() - start)
-        best["training"] = min(best["training"], training.run(steps)[1])
-        best["same"] = min(best["same"], training.run(max(found.steps, 1))[1])
+        for name, work in works.items():
+            best[name] = min(best[name], timed(work)[0])
     return measured, certified, found, best["certificate"] / best["training"], best["certificate"] / best["same"]
 
 

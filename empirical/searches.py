@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 """Of each one-sided limit by itself."""
+
+Outcome = Literal["holds", "fails", "undecided"]
 
 _ROUNDING = 1e-12
 """Relative margin by which a residual must be on its side of the promised curve, against float64 rounding."""
@@ -134,17 +136,21 @@ class TestedWidth(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def limits(self) -> tuple[float, float]:
         """One-sided 95 % limits of the probability to hold; unknown seeds count against each of them."""
-        return (
-            clopper_pearson(self.held, self.trials)[0],
-            clopper_pearson(self.trials - self.refuted, self.trials)[1],
-        )
+        return limits_of(self.held, self.refuted, self.trials)
 
     @property
-    def outcome(self) -> Literal["holds", "fails", "undecided"]:
+    def outcome(self) -> Outcome:
         """Whether the probability is known to be at least 1 - delta, below it, or neither."""
-        lower, upper = self.limits
-        target = 1 - self.spec.delta
-        return "holds" if lower >= target else "fails" if upper < target else "undecided"
+        return outcome_of(self.limits, self.spec.delta)
+
+
+class Tested(Protocol):
+    """What is known about one width."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether it holds in enough seeds."""
+        ...
 
 
 class LeastWidth(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +221,17 @@ def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE)
     lower = 0.0 if successes == 0 else float(beta.ppf(miss, successes, trials - successes + 1))
     upper = 1.0 if successes == trials else float(beta.ppf(confidence, successes + 1, trials - successes))
     return lower, upper
+
+
+def limits_of(held: int, refuted: int, trials: int) -> tuple[float, float]:
+    """One-sided 95 % limits of a probability from so many seeds; those neither held nor refuted count against each."""
+    return clopper_pearson(held, trials)[0], clopper_pearson(trials - refuted, trials)[1]
+
+
+def outcome_of(limits: tuple[float, float], delta: float) -> Outcome:
+    """Whether a probability with these limits is known to be at least 1 - delta, below it, or neither."""
+    lower, upper = limits
+    return "holds" if lower >= 1 - delta else "fails" if upper < 1 - delta else "undecided"
 
 
 def least_width(
@@ -299,7 +316,7 @@ def least_width(
             store.put(test)
         if progress:
             progress(test)
-    lower, upper = _interval(tests)
+    lower, upper = known_interval(tests)
     if upper is None and not remark and fall >= 2:
         remark = _why_open(tests, seeds, delta)
     return LeastWidth(
@@ -391,12 +408,13 @@ def _search(tests: dict[int, TestedWidth], max_width: int) -> Iterable[int]:
         if tests[width].held == tests[width].trials:
             break
         width *= 2
-    while (between := _refinement(tests)) is not None:
+    while (between := refinement(tests)) is not None:
         yield between
 
 
-def _refinement(tests: dict[int, TestedWidth]) -> int | None:
-    lower, upper = _interval(tests)
+def refinement(tests: Mapping[int, Tested]) -> int | None:
+    """The next width to test between the known ends of the interval; None where both are tight."""
+    lower, upper = known_interval(tests)
     gaps = [(lower, min((w for w in tests if w > lower), default=lower))]
     if upper is not None:
         gaps.insert(0, (max((w for w in tests if w < upper), default=upper), upper))
@@ -406,7 +424,8 @@ def _refinement(tests: dict[int, TestedWidth]) -> int | None:
     return None
 
 
-def _interval(tests: dict[int, TestedWidth]) -> tuple[int, int | None]:
+def known_interval(tests: Mapping[int, Tested]) -> tuple[int, int | None]:
+    """The largest width known to fail (0 if none is), and the smallest above it known to hold."""
     lower = max((w for w, test in tests.items() if test.outcome == "fails"), default=0)
     upper = min((w for w, test in tests.items() if test.outcome == "holds" and w > lower), default=None)
     return lower, upper

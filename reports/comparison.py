@@ -18,6 +18,7 @@ from bounds.settings import TwoLayer
 from bounds.statements import Statement
 from reports.ledger import ledger
 from reports.measurement import EFFORTS, EffortName, Measurements, Progress, measure
+from reports.proved_widths import proved_width_rows
 from reports.proving import proof_statuses
 from reports.rows import (
     certificate_row,
@@ -87,8 +88,16 @@ def compare(
         starts = [prove_start(item) for item in trained]
     with _timed(seconds, "proofs of the algebra"):
         proofs = proof_statuses(_graph(statements), store=store, progress=progress)
-    with _timed(seconds, "tables"):
+    with _timed(seconds, "editions"):
         reference = found.reference
+        editions = tuple(
+            edition_row(problem, s, e, reference, proofs.get((s.name, e.name), ""))
+            for s in _graph(statements)
+            for e in s.editions
+        )
+    with _timed(seconds, "proved widths"):
+        proved = tuple(proved_width_rows(problem, statement, editions, EFFORTS[effort], store=store, progress=progress))
+    with _timed(seconds, "tables"):
         settled = [e for e in statement.editions if e.chain] if problem.degeneracy is None else []
         least = (
             least_width_row(found.least, latex(statement.edition("explicit").conclusions[0].relation))
@@ -103,11 +112,7 @@ def compare(
             invariants=tuple(Invariant(q.MEANING[s], latex(s), Number.enclosed(values[s])) for s in INVARIANTS),
             rounding=tuple(_rounding(problem)) if problem.degeneracy is None else (),
             notes=tuple(_notes(problem, found)),
-            editions=tuple(
-                edition_row(problem, s, e, reference, proofs.get((s.name, e.name), ""))
-                for s in _graph(statements)
-                for e in s.editions
-            ),
+            editions=editions,
             runs=tuple(
                 run_row(item, statement, statement.edition(name), start)
                 for item, start in zip(trained, starts, strict=True)
@@ -124,6 +129,7 @@ def compare(
                 if least is not None and (book := ledger(problem, statement, e, reference, least.interval)) is not None
             ),
             least_width=least,
+            proved_widths=proved,
             series=tuple(width_series(problem, settled[0], found.by_width)) if settled else (),
             figure_one=tuple(figure_one_panels(found.figure_one)),
             seconds=seconds,

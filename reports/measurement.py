@@ -31,6 +31,8 @@ class Effort:
         fall: the promised loss falls by this factor within the horizon.
         most_steps: the horizon is cut here, and the report then says how far the promised loss fell.
         search_seconds: budget of the least-width search.
+        proof_seconds: budget of the search for a proved width, for each family of networks.
+        proof_steps: allowed to each proof.
         widths: of the series against width.
         demonstrations: whether the theorem's own condition is met on a small set as well.
         figure_one: whether the paper's own experiment is run again.
@@ -39,15 +41,19 @@ class Effort:
     fall: float
     most_steps: int
     search_seconds: float
+    proof_seconds: float
+    proof_steps: int
     widths: tuple[int, ...]
     demonstrations: bool
     figure_one: bool = False
 
 
 EFFORTS: dict[EffortName, Effort] = {
-    "quick": Effort(8.0, 2000, 10.0, (64, 256, 1024), demonstrations=False),
-    "default": Effort(100.0, 10000, 30.0, (64, 128, 256, 512, 1024, 2048), demonstrations=True),
-    "full": Effort(1e4, 100000, 600.0, (64, 128, 256, 512, 1024, 2048, 4096, 8192), True, figure_one=True),
+    "quick": Effort(8.0, 2000, 10.0, 3.0, 10000, (64, 256, 1024), demonstrations=False),
+    "default": Effort(100.0, 10000, 30.0, 12.0, 25000, (64, 128, 256, 512, 1024, 2048), demonstrations=True),
+    "full": Effort(
+        1e4, 100000, 600.0, 900.0, 50000, (64, 128, 256, 512, 1024, 2048, 4096, 8192), True, figure_one=True
+    ),
 }
 
 MAIN_WIDTH = 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,7 +14,7 @@ from reports.drawing import Illustration, stylesheet
 from reports.figures import figures, is_lower_estimate
 from reports.mathematics import formulas, mathml
 from reports.numerals import as_html, decades, digits_of, digits_of_float, lowest_kind
-from reports.schema import Comparison, EditionRow, LoosenessRow, Number
+from reports.schema import AskedWidth, Comparison, EditionRow, LoosenessRow, Number, ProvedWidthRow
 
 
 def page(comparison: Comparison, illustrations: Sequence[Illustration] | None = None) -> str:
@@ -33,6 +34,7 @@ def page(comparison: Comparison, illustrations: Sequence[Illustration] | None = 
         .render(
             it=comparison,
             headlines=headlines(comparison),
+            proofs=[_proof(row) for row in comparison.proved_widths],
             own=[row for row in comparison.certificates if row.own_data],
             statements=[(rows[0], rows) for rows in _statements(comparison.editions)],
             runs=[list(rows) for _, rows in groupby(comparison.runs, key=lambda run: run.key)],
@@ -90,6 +92,34 @@ def _headline(comparison: Comparison, rows: Sequence[EditionRow]) -> Headline:
         measured=compared[0].measured if compared else None,
         apart=decades(min(lower, default=None), max(upper, default=None)) if compared else "",
     )
+
+
+def _proof(row: ProvedWidthRow) -> Markup:
+    """What is asked of a family, what is proved of one of its networks, and what training does, in one sentence."""
+    said = [clause for asked in row.asked if (clause := _asked(asked))]
+    if row.narrowest is None:
+        said.append(Markup("no network was proved to reach zero loss at the widths tried"))
+    else:
+        proved = "a network of width {} is <strong>proved</strong> to reach zero loss"
+        said.append(Markup(proved).format(plain(row.narrowest.width)))
+    if math.isfinite(row.proved.bounds[1]):
+        said.append(Markup("enough draws are from a width in {} on").format(as_html(digits_of(row.proved, 3))))
+    measured = as_html(digits_of(row.measured, 3))
+    said.append(Markup("in training, enough draws come near it from a width in {} on").format(measured))
+    return Markup("{} networks: {}.").format(row.family, Markup("; ").join(said))
+
+
+def _asked(asked: AskedWidth) -> Markup | None:
+    """What one statement asks, where the headline speaks of its edition."""
+    width, formula = as_html(digits_of(asked.width, 3)), mathml(asked.latex) if asked.latex else Markup("a width")
+    if asked.hidden_constants:
+        constants = ", ".join(asked.hidden_constants)
+        return Markup("{} prints {}, which is {} with {} at 1").format(asked.statement, formula, width, constants)
+    if asked.edition == "explicit":
+        return Markup("{} with all constants explicit").format(width)
+    if asked.edition == "sharp":
+        return Markup("its sharp edition asks for {}").format(width)
+    return None if asked.edition else Markup("{} asks for {}").format(asked.statement, width)
 
 
 def _widths(rows: Sequence[EditionRow]) -> tuple[tuple[str, Number], ...]:

@@ -12,7 +12,7 @@ import msgspec
 
 from bounds.arithmetic import Enclosure, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 NumberKind = Literal["exact", "enclosed", "estimated", "float"]
 
@@ -295,6 +295,73 @@ class LeastWidthRow(msgspec.Struct, frozen=True):
     trials: tuple[WidthTrial, ...]
 
 
+class AskedWidth(msgspec.Struct, frozen=True):
+    """A width that a statement asks for.
+
+    Args:
+        statement: that asks.
+        edition: of it; empty where it has no editions.
+        latex: what it asks, as a relation; empty where no single one says it.
+        hidden_constants: symbols that it leaves unspecified, each taken as 1.
+        width: the number.
+    """
+
+    statement: str
+    edition: str
+    latex: str
+    hidden_constants: tuple[str, ...]
+    width: Number
+
+
+class ProvedNetwork(msgspec.Struct, frozen=True):
+    """A network that gradient descent is proved to take to zero loss from its start.
+
+    Args:
+        width, seed: of the network.
+        step_size: of descent.
+        steps: how many were followed before the rest was proved.
+        path: an upper bound of the length of the whole path.
+    """
+
+    width: int
+    seed: int
+    step_size: float
+    steps: int
+    path: float
+
+
+class ProvedWidthRow(msgspec.Struct, frozen=True):
+    """The width that one family of networks needs: asked by theorems, proved by following descent, and measured.
+
+    Args:
+        family: the networks, in a word.
+        setting: the same at length.
+        asked: by statements that hold at the start, for any width as large.
+        proved: the least width at which descent is proved to reach zero loss in enough seeds.
+        measured: the least width at which training comes near zero loss in enough of the same seeds.
+        narrowest: the narrowest network that was proved; None where none was.
+        most_steps: allowed to each proof and to each training.
+        fall: the share of its start below which a loss is near zero.
+        proved_trials, measured_trials: the widths tried.
+        proved_seconds, measured_seconds: that these took.
+        remarks: why an interval is not as tight as it could be.
+    """
+
+    family: str
+    setting: str
+    asked: tuple[AskedWidth, ...]
+    proved: Number
+    measured: Number
+    narrowest: ProvedNetwork | None
+    most_steps: int
+    fall: float
+    proved_trials: tuple[WidthTrial, ...]
+    measured_trials: tuple[WidthTrial, ...]
+    proved_seconds: float
+    measured_seconds: float
+    remarks: tuple[str, ...]
+
+
 class WidthSeries(msgspec.Struct, frozen=True):
     """A measured quantity against width, with its promised bound."""
 
@@ -332,6 +399,7 @@ class Comparison(msgspec.Struct, frozen=True):
         looseness: promise against measurement.
         ledgers: where the proof gives width away.
         least_width: the measured least width.
+        proved_widths: by network family, what is asked, proved and measured.
         series: quantities against width.
         figure_one: the paper's Figure 1, under --full.
         seconds: wall time by stage.
@@ -351,6 +419,7 @@ class Comparison(msgspec.Struct, frozen=True):
     looseness: tuple[LoosenessRow, ...]
     ledgers: tuple[Ledger, ...]
     least_width: LeastWidthRow | None
+    proved_widths: tuple[ProvedWidthRow, ...]
     series: tuple[WidthSeries, ...]
     figure_one: tuple[FigureOnePanel, ...]
     seconds: dict[str, float]

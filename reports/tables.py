@@ -101,6 +101,27 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
                 ],
             ),
         )
+    if it.proved_widths:
+        yield (
+            "proved-widths",
+            _table(
+                "proved-widths",
+                r"Widths asked, proved and measured, by network family; hidden constants at 1 ($\gtrsim$).",
+                f"l{_wrapped('6cm')}rrr",
+                ("networks", "asked by", "asked", "proved", "measured"),
+                [
+                    (
+                        "" if index else escape(row.family),
+                        escape(", ".join(filter(None, (asked.statement, asked.edition)))) if asked else "",
+                        _asked(asked.width if asked else None),
+                        "" if index else _digits(row.proved, 3),
+                        "" if index else _digits(row.measured, 3),
+                    )
+                    for row in it.proved_widths
+                    for index, asked in enumerate(row.asked or (None,))
+                ],
+            ),
+        )
     if it.runs:
         yield (
             "runs",

@@ -7,6 +7,7 @@ from bounds.catalogue import paper_of, theorem
 from bounds.rendering import latex
 from reports.schema import (
     SCHEMA_VERSION,
+    AskedWidth,
     CertificateRow,
     Comparison,
     ConditionRow,
@@ -21,6 +22,8 @@ from reports.schema import (
     LoosenessRow,
     Number,
     ObservationRow,
+    ProvedNetwork,
+    ProvedWidthRow,
     RunRow,
     WidthSeries,
     WidthTrial,
@@ -265,6 +268,7 @@ def sample(title="digits (made up)", figure_one=True):
             least,
             tuple(WidthTrial(m, s, t, max(0.0, s / t - 0.16), min(1.0, s / t + 0.14)) for m, s, t in trials),
         ),
+        proved_widths=tuple(proved_widths()),
         series=(
             WidthSeries(
                 "travel",
@@ -296,6 +300,26 @@ def sample(title="digits (made up)", figure_one=True):
             "comparison": 1.3,
         },
         commands=("zeroloss report --data digits --n 50 --delta 0.1 --seed 0", "zeroloss prove du2019-two-layer"),
+    )
+
+
+def proved_widths():
+    tried = (WidthTrial(64, 2, 9, 0.012, 0.86), WidthTrial(128, 29, 29, 0.902, 1.0))
+    asked = (
+        AskedWidth("Theorem 4.1", "printed", r"m = \Omega(n^{6} / \delta^{3})", ("C",), assumed(6.27e15)),
+        AskedWidth("Theorem 4.1", "explicit", "", (), enclosed(8.31e21)),
+        AskedWidth("Theorem 4.1", "sharp", "", (), enclosed(4.117e12)),
+    )
+    static = AskedWidth("the best bound at the start", "", r"m > 4 \beta^{2}", (), enclosed(46054.9))
+    measured, proved = (Number.estimated(*ends, confidence=0.95, samples=29) for ends in ((12, 23), (65, 128)))
+    network = ProvedNetwork(64, 3, 0.0721, 66, 15.63)
+    yield ProvedWidthRow(
+        "ReLU", "two-layer ReLU", asked, proved, measured, network, 3000, 1e-10, tried, tried, 20.1, 0.71, ()
+    )
+    unknown = Number.estimated(9, math.inf, confidence=0.95, samples=29)
+    cut = ("proofs: the time budget of 15 s ended the search at width 16",)
+    yield ProvedWidthRow(
+        "tanh", "two-layer tanh", (static,), unknown, measured, None, 25000, 1e-10, tried, tried, 14.9, 3.82, cut
     )
 
 

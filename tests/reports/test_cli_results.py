@@ -45,7 +45,7 @@ def record(capsys, kind, *tokens, code=0):
     out = said(capsys, *tokens, "--json", code=code)
     read = msgspec.json.decode(out, type=kind)
     assert json.loads(out) == json.loads(msgspec.json.encode(read))
-    assert read.version == 1
+    assert read.version == 2
     for number in numbers(json.loads(out)):
         low, high = (float.fromhex(number[f"{end}_hex"]) for end in ("lower", "upper"))
         assert low <= high
@@ -331,7 +331,7 @@ def test_a_proof_by_one_solver_is_not_enough(capsys, monkeypatch):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    effort = measurement.Effort(fall=2.0, most_steps=20, search_seconds=0.5, widths=(8, 16), demonstrations=False)
+    effort = measurement.Effort(2.0, 20, 0.5, 0.5, 500, widths=(8, 16), demonstrations=False)
     monkeypatch.setitem(measurement.EFFORTS, "quick", effort)
     monkeypatch.setattr("reports.comparison.proof_statuses", lambda *_, **__: {})
 

@@ -18,7 +18,15 @@ from reports.rows import judge
 from reports.schema import Comparison
 
 DATA, LABELS = np.random.default_rng(0).standard_normal((6, 4)), np.array([1.0, -1.0] * 3)
-TINY = Effort(fall=8.0, most_steps=400, search_seconds=20.0, widths=(16, 64), demonstrations=False)
+TINY = Effort(
+    fall=8.0,
+    most_steps=400,
+    search_seconds=20.0,
+    proof_seconds=1.0,
+    proof_steps=2000,
+    widths=(16, 64),
+    demonstrations=False,
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +105,7 @@ def test_a_second_comparison_takes_its_runs_from_the_store(tmp_path: Path, monke
     first = compare(problem, effort="quick", store=store)
     monkeypatch.setattr("empirical.training._train_batch", None)  # any training would fail
     monkeypatch.setattr("empirical.searches._test_width", None)
+    monkeypatch.setattr("empirical.certified.attempt", None)
     second = compare(problem, effort="quick", store=store)
     assert msgspec.structs.replace(first, seconds={}) == msgspec.structs.replace(second, seconds={})
 

@@ -123,10 +123,21 @@ def test_condition_and_conclusion_stand_apart_and_nothing_is_called_violated(rea
 )
 def test_the_headline_speaks_of_proofs_on_these_data_only(comparison, own, said):
     rows = [msgspec.structs.replace(row, own_data=own or row.verdict != "holds") for row in comparison.certificates]
-    text = " ".join("".join(Reader(page(msgspec.structs.replace(comparison, certificates=tuple(rows)))).text).split())
+    shown = msgspec.structs.replace(comparison, certificates=tuple(rows), proved_widths=())
+    text = " ".join("".join(Reader(page(shown)).text).split())
     headline = text[: text.index("Required widths")]
     assert said in headline
     assert ("1043038" in headline) is own
+
+
+def test_proofs_are_told_by_family_and_never_mixed(comparison):
+    text = " ".join("".join(Reader(page(comparison)).text).split())
+    headline = text[: text.index("Contents") if "Contents" in text else text.index("Data")]
+    relu, tanh = headline[headline.index("ReLU networks:") :].split("tanh networks:")
+    assert "Theorem 4.1 prints" in relu and "6.27 × 1015 with C at 1" in relu.replace("\u202f", " ")
+    assert "a network of width 64 is proved to reach zero loss" in relu
+    assert "no network was proved" in tanh and "Theorem" not in tanh.split(".")[0]
+    assert "the best bound at the start asks for" in tanh
 
 
 def test_every_edition_stands_with_its_mark_and_its_proof(comparison, html):
@@ -159,7 +170,18 @@ def test_a_bare_record_still_makes_a_page(comparison):
     bare = msgspec.structs.replace(
         comparison,
         **dict.fromkeys(
-            ("rounding", "notes", "runs", "certificates", "looseness", "ledgers", "series", "figure_one"), ()
+            (
+                "rounding",
+                "notes",
+                "runs",
+                "certificates",
+                "looseness",
+                "ledgers",
+                "proved_widths",
+                "series",
+                "figure_one",
+            ),
+            (),
         ),
         editions=tuple(msgspec.structs.replace(row, width=None, step_size=None) for row in comparison.editions),
         least_width=None,
