@@ -6,6 +6,9 @@ Everything is computed once in float64, and each row (one input) carries a bound
   rounding (:func:`bounds.linalg.products.accurate_product`); taking patches phi rounds nothing, and ||W phi|| <=
   sqrt(q) ||W|| where no entry is in more than q patches; the activation multiplies an error by sup |sigma'| and adds
   its own (:mod:`bounds.activations.pointwise`);
+- a ReLU without a bias whose patch is zero, be it a blank part of an image or units that are off, has z = 0 for all
+  weights near by: it counts as off, not as one that sits on its kink. (The first layer should be plain: then no h_l
+  is negative, and a residual sum is zero only where both its parts are.)
 - backward, with a_l = df/d sigma(z_l) and g_l = df/dz_l = a_l o sigma'(z_l):
   ||g_l - g^_l|| <= sup |sigma'| ||a_l - a^_l|| + max |a^_l| sup |sigma''| ||z_l - z^_l|| + the error of sigma'. For the
   ReLU the middle term is absent where every sign of z_l is certain, and undecided otherwise. These products are plain,
@@ -43,6 +46,9 @@ HARMLESS = 2.0**-100
 
 MANY = 2**14
 """More roundings than stand behind any bound that is made of norms here."""
+
+OFF = -1.0
+"""Stands for z where a ReLU without a bias sees zeros alone, such as a blank part of an image, and so is off."""
 
 BLOCK = 2**25
 """Numbers of a Jacobian held at a time."""
@@ -142,9 +148,15 @@ def evaluate(stack: Stack, weights: Weights, X: Floats) -> Evaluation:
     pointwise = POINTWISE[stack.activation]
     affine = [_Affine.of(*entry) for entry in stack.affine(weights)]
     forward, doubtful, h, h_error = [], 0, X, np.zeros(len(X))
+    blank = X == 0  # what is zero on every ball on which no other ReLU switches
     for step in affine[:-1]:
         z, z_error = step.apply(h, h_error)
         _harmless(z)
+        if pointwise.smoothness is None and affine[0].layer.skip_squared is None:
+            if step.bias is None:
+                z = np.where(step.layer.sees_nothing(blank), OFF, z)
+            off = z < -z_error[:, None]
+            blank = off if step.layer.skip_squared is None else blank & off
         values = pointwise(z)
         lost = inflate(pointwise.lipschitz * z_error + row_norms(values.value_error), MANY)
         slope_error = row_norms(values.slope_error)

@@ -89,6 +89,11 @@ class Layer:
         padded: Floats = np.concatenate([h, np.zeros((len(h), 1))], axis=1)[:, self.convolution.seen]
         return padded
 
+    def sees_nothing(self, blank: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which units (n, outputs) see blank inputs alone, of (n, inputs)."""
+        positions = ~self.patches(np.where(blank, 0.0, 1.0)).any(axis=2)
+        return np.tile(positions, (1, self.filters))
+
     def spread(self, patches: Floats) -> Floats:
         """The transpose of phi, from (n, positions, patch) to (n, inputs)."""
         return patches[:, 0] if self.convolution is None else self.convolution.spread(patches)

@@ -64,7 +64,7 @@ def activations() -> dict[str, Activation]:
     pi, e = arb.pi(), arb(1).exp()
     tanh_bend = 4 / (3 * arb(3).sqrt())
     return {
-        "relu": Activation(lambda z: z if z > 0 else arb(0), lambda z: arb(1 if z > 0 else 0), arb(1), None),
+        "relu": Activation(lambda z: z.max(arb(0)), lambda z: arb(1 if z > 0 else 0), arb(1), None),
         "tanh": Activation(arb.tanh, lambda z: z.sech() ** 2, arb(1), tanh_bend),
         "sigmoid": Activation(_logistic, _logistic_slope, arb(1) / 4, tanh_bend / 8),
         "softplus": Activation(_softplus, _logistic, arb(1), arb(1) / 4),
@@ -261,13 +261,21 @@ def matrix(a: Floats | arb_mat) -> arb_mat:
 
 
 def forward(activation: Activation, layers: list[Layer], X: Floats) -> tuple[list[arb_mat], list[arb_mat]]:
-    """The inputs h_{l-1} and the z_l of all layers."""
+    """The inputs h_{l-1} and the z_l of all layers.
+
+    A ReLU without a bias that sees zeros alone does so wherever no other ReLU switches, as no h is negative above a
+    plain first layer: it is off, and -1 stands for its z.
+    """
     below, z = [matrix(X)], []
     for layer in layers:
-        step = patches(layer, below[-1]) * matrix(layer.weight).transpose() * layer.scale
+        seen = patches(layer, below[-1])
+        step = seen * matrix(layer.weight).transpose() * layer.scale
         if layer.bias is not None:
             shift = matrix(layer.bias)
             step = step + arb_mat(step.nrows(), shift.ncols(), shift.entries() * step.nrows())
+        elif activation.bend is None and layers[0].skip is None and layer is not layers[-1]:
+            pairs = zip(seen.tolist(), step.tolist(), strict=True)  # a ReLU that sees zeros alone is off
+            step = arb_mat([[arb(-1)] * len(z) if all(v == 0 for v in u) else z for u, z in pairs])
         step = arb_mat([arb_mat(block).transpose().entries() for block in cut(step, len(X), layer.positions)])
         z.append(step)
         if layer is not layers[-1]:

@@ -15,6 +15,7 @@ from mpmath import mp, mpf
 from bounds.activations.pointwise import POINTWISE
 from bounds.certificates.convolution import Convolution
 from bounds.certificates.evaluation import evaluate, residual
+from bounds.certificates.lipschitz import smoothness
 from bounds.certificates.stack import Layer, Stack
 from tests.bounds.certificates.networks import (
     DIGITS,
@@ -168,6 +169,29 @@ def test_a_relu_exactly_on_its_kink_is_doubtful() -> None:
     weights = draw(network, 0)
     weights["layers.0.weight"] = np.array([[1.0, -1.0], [1.0, 2.0]])
     assert evaluate(network, weights, np.array([[1.0, 1.0], [0.5, 2.0]])).doubtful == 1
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_relu_that_sees_zeros_alone_is_off(residual: bool) -> None:
+    """Blank pixels at one end of the image: what looks there, and above it, is no kink."""
+    network = image_stack("relu", (8,), (3, 3), residual=residual)
+    X = np.abs(images(network, 0, 3)[0])
+    X[:, :4] = 0
+    weights = {name: np.abs(array) for name, array in draw(network, 0).items()}
+    found = evaluate(network, weights, X)
+    assert found.doubtful == 0
+    assert (found.signals[0].z.reshape(3, 3, 8)[:, :, :3] == -1).all() and (found.signals[0].z >= -1).all()
+    assert (found.signals[1].z.reshape(3, 3, 8)[:, :, :2] == -1).all()
+    assert smoothness(network, found, X, 1e-9).margin > 0
+    contains_the_exact_ones(network, weights, X, np.zeros(3))
+
+
+def test_zeros_by_cancellation_are_no_blank() -> None:
+    """x + relu(w x) = 0 where x = -1 and w x = 1: what sees it sits on a kink."""
+    network = Stack("relu", (Layer(1, 1, skip_squared=Fraction(1)), Layer(1, 1), Layer(1, 1)))
+    weights = {name: np.ones(shape) for name, shape in network.shapes().items()}
+    weights["layers.0.weight"] = -weights["layers.0.weight"]
+    assert evaluate(network, weights, np.array([[-1.0]])).doubtful == 1
 
 
 @pytest.mark.parametrize(

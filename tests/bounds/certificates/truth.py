@@ -137,6 +137,9 @@ def draw(seed: int) -> tuple[Stack, dict[str, np.ndarray], np.ndarray, np.ndarra
             activation, size, filters, channels=channels, outputs=outputs, residual=skips, stride=stride
         )
     X, y = images(network, seed, n)
+    if generator.random() < 0.3:  # a blank part, which a ReLU without a bias sees as z = 0
+        X[:, : max(1, X.shape[1] // 2)] *= generator.random((n, 1)) < 0.5
+        X[:, -1] += 0.5
     if generator.random() < 0.1:  # no solution at all
         X, y = np.vstack([X, X[:1]]), np.concatenate([y, -y[:1]])
     weights = trained(network, seed, X, y)

@@ -105,6 +105,26 @@ def test_two_codes_agree_on_the_lipschitz_constant(kind: str, activation: str, r
         assert float(margin or np.inf) == pytest.approx(made.margin, rel=1e-6)
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_blank_parts_of_images_are_no_kinks(tmp_path: Path, residual: bool) -> None:
+    network = image_stack("relu", (6,), (8, 8), channels=2, residual=residual)
+    X, y = images(network, 1, 4)
+    X[:, :3] = X[:, 6:9] = 0
+    proof = certify(trained(network, 1, X, y), network, Problem(X, y))
+    assert isinstance(proof, Certificate), str(proof)
+    found = verify(write(proof, tmp_path))
+    assert found.holds, found.reason
+
+
+def test_zeros_by_cancellation_are_kinks() -> None:
+    """x + relu(w x) = 0 where x = -1 and w x = 1."""
+    network = Stack("relu", (Layer(1, 1, skip_squared=Fraction(1)), Layer(1, 1), Layer(1, 1)))
+    weights = {name: np.ones(shape) for name, shape in network.shapes().items()}
+    weights["layers.0.weight"] = -weights["layers.0.weight"]
+    with flint.ctx.workprec(PRECISION), pytest.raises(Invalid, match="kink"):
+        network_evaluate(Network.read(network.plain(), weights), np.array([[-1.0]]))
+
+
 def test_convolutions_from_zero_output_weights(tmp_path: Path) -> None:
     network = Stack("relu", (_convolved(400), Layer(400, 2)))
     X, y = images(network, 1, 3)
