@@ -1,13 +1,18 @@
-"""A sweep of 100 seeds x 6 widths: seeds side by side against a plain autograd loop, both float64 on one thread.
+"""A sweep of 100 seeds x 6 widths: the compiled steps against a plain autograd loop, both float64 on one thread.
 
     python benchmarks/bench_sweep.py --repeats 3
 
 n = 100 points on the sphere in 10 dimensions, two-layer ReLU networks, full-batch gradient descent. The loop is what
 one writes first: for every seed and step, a forward pass, ``loss.backward()``, a step. Each measurement is a process
-of its own, the two take turns, process time counts, and the least of the repeats; the loop runs a share of the seeds
-and steps, for its time per seed and step is the same throughout. Asked for: 40 times faster at width 32, 10 times at
-128, 2 times from 1024 on. ``deviation`` is the largest difference of a residual norm over a common run of 200 steps,
-relative to the first norm; ``GF/s`` counts the two matrix products of a step.
+of its own, the two take turns, process time counts, and the least of the repeats. Both run 200 steps, or 50 from width
+2048 on, with the drawing of the networks counted and the compilation (0.15 s once in a process) not; the loop runs 4
+of the seeds, for its time per seed and step is the same throughout. Asked for: 40 times faster at width 32, 10 times
+at 128, 2 times from 1024 on. ``deviation`` is the largest difference of a residual norm over a common run of 200
+steps, relative to the first norm; ``GF/s`` counts the two matrix products of a step, ``mm GF/s`` is the rate of
+torch's square products in float64. ``stacked`` are the steps by torch's products, as on a GPU.
+
+With ``--both-cores`` the whole sweep of 100 seeds is timed by the wall clock on all cores, as ``zeroloss sweep`` runs
+it, against the loop on one.
 """
 
 from __future__ import annotations
@@ -23,7 +28,8 @@ import time
 import numpy as np
 import torch
 
-from empirical.batches import Batch, split_seeds
+from empirical import batches
+from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.networks import initial_network
 
 WIDTHS = (32, 128, 512, 1024, 2048, 8192)
@@ -57,30 +63,47 @@ def loop(width, seeds, steps):
 def batched(width, seeds, steps):
     """The same from seeds side by side."""
     X, y = data()
-    blocks = []
-    for block in split_seeds(range(seeds), width, POINTS):
+
+    def work(block, stop):
         batch = Batch(X, y, width, block)
         norms = torch.empty(steps, len(block), dtype=torch.float64)
         for row in norms:
             row[:] = batch.forward()
             batch.descend(STEP_SIZE)
-        blocks.append(norms)
-    return torch.cat(blocks, dim=1)
+        return norms
+
+    blocks = dict(in_parallel(work, split_seeds(range(seeds), width, POINTS)))
+    return torch.cat([blocks[position] for position in sorted(blocks)], dim=1)
 
 
-def measure(name, width, steps):
-    """Process seconds per seed and step."""
-    torch.set_num_threads(1)
-    seeds = SEEDS if name == "batched" else 4
-    run = {"loop": loop, "batched": batched}[name]
+def stacked(width, seeds, steps):
+    """The same by torch's products."""
+    batches.kernel = lambda: None
+    return batched(width, seeds, steps)
+
+
+def measure(name, width, clock):
+    """Seconds per seed and step."""
+    run = {"loop": loop, "batched": batched, "stacked": stacked}[name]
+    seeds, steps = 4 if name == "loop" else SEEDS, 200 if width < 2048 else 50
     run(width, 2, 3)
-    start = time.process_time()
+    start = clock()
     run(width, seeds, steps)
-    return (time.process_time() - start) / seeds / steps
+    return (clock() - start) / seeds / steps
+
+
+def product_rate():
+    """Operations per second of the best of square products."""
+    a, b = (torch.rand(1024, 1024, dtype=torch.float64) for _ in range(2))
+    times = []
+    for _ in range(8):
+        start = time.process_time()
+        a @ b
+        times.append(time.process_time() - start)
+    return 2 * 1024**3 / min(times)
 
 
 def deviation(width):
-    torch.set_num_threads(1)
     apart, together = loop(width, 3, 200), batched(width, 3, 200)
     return float(((apart - together).abs() / apart[0]).max())
 
@@ -89,26 +112,32 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--both-cores", action="store_true")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        name, width, steps = arguments.measure
-        print(json.dumps(measure(name, int(width), int(steps))))
+        name, width = arguments.measure
+        whole = arguments.both_cores and name != "loop"
+        torch.set_num_threads(os.cpu_count() if whole else 1)
+        print(json.dumps(measure(name, int(width), time.perf_counter if arguments.both_cores else time.process_time)))
         return
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    print(f"{'width':>6} {'loop us':>9} {'batched us':>10} {'ratio':>6} {'GF/s':>6} {'deviation':>9}")
+    torch.set_num_threads(1)
+    print(f"{'width':>6} {'loop us':>9} {'stacked us':>10} {'x':>5} {'batched us':>10} {'x':>5} ", end="")
+    print(f"{'GF/s':>6} {'mm GF/s':>7} {'deviation':>9}")
     for width in arguments.widths:
-        least = {"loop": math.inf, "batched": math.inf}
+        least = dict.fromkeys(("loop", "stacked", "batched"), math.inf)
         for _ in range(arguments.repeats):
             for name in least:
-                steps = max(5, (2**20 if name == "loop" else 2**18) // (width * 100 + 10**4))
-                command = [sys.executable, __file__, "--measure", name, str(width), str(steps)]
-                done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+                command = [sys.executable, __file__, "--measure", name, str(width)]
+                command += ["--both-cores"] * arguments.both_cores
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
                 least[name] = min(least[name], json.loads(done.stdout))
-        flops = 4 * width * POINTS * DIMENSION
+        rate = 4 * width * POINTS * DIMENSION / least["batched"]
         print(
-            f"{width:6} {1e6 * least['loop']:9.1f} {1e6 * least['batched']:10.2f} "
-            f"{least['loop'] / least['batched']:6.1f} {flops / least['batched'] / 1e9:6.1f} {deviation(width):9.1e}",
+            f"{width:6} {1e6 * least['loop']:9.1f} "
+            f"{1e6 * least['stacked']:10.2f} {least['loop'] / least['stacked']:5.1f} "
+            f"{1e6 * least['batched']:10.2f} {least['loop'] / least['batched']:5.1f} "
+            f"{rate / 1e9:6.1f} {product_rate() / 1e9:7.1f} {deviation(width):9.1e}",
             flush=True,
         )
 

@@ -1,8 +1,7 @@
-"""Many seeds of one network trained side by side: all share their inputs, so one matrix product serves them all."""
+"""Many seeds of one network trained side by side, in calls that serve them all."""
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from empirical.kernels import kernel
 from empirical.networks import BLOCK_ENTRIES, Trained, TwoLayerNetwork, initial_network
+from empirical.steps import FusedSteps, StackedSteps, Steps
 
-_POINTS, _NEURONS, _COORDINATES = 8, 8, 4
-"""Sides are padded with zeros to multiples of these, the registers of the matrix products. Then every seed goes through
-the same kernel whatever its neighbours are, so that its run is bit for bit the same alone and in a batch."""
+_PATTERNS = 2**18
+"""Indicators (seeds x neurons x inputs) that the compiled kernel keeps, in the cache of one core with the weights."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -26,8 +26,7 @@ _Result = TypeVar("_Result")
 class Batch:
     """Networks of one width, one per seed, under full-batch gradient descent.
 
-    A step is :meth:`forward` (residuals at the present weights) followed by :meth:`descend`. Padded neurons have
-    output weight 0 and padded inputs are 0 with label 0, so they change nothing.
+    A step is :meth:`forward` (residuals at the present weights) followed by :meth:`descend`.
 
     Args:
         X: inputs float64 (n, d).
@@ -50,85 +49,48 @@ class Batch:
     ) -> None:
         self.n, self.d = X.shape
         self.width, self.seeds, self.trained = width, list(seeds), trained
-        points, coordinates = _padded(self.n, _POINTS), _padded(self.d, _COORDINATES)
-        self._inputs = torch.zeros(points, coordinates, dtype=torch.float64, device=device)
-        self._inputs[: self.n, : self.d] = torch.as_tensor(X)
-        self._inputs_transposed = self._inputs.T.contiguous()
-        self._labels = torch.zeros(len(self._inputs), dtype=torch.float64, device=device)
-        self._labels[: self.n] = torch.as_tensor(y)
-        count, rows = len(self.seeds), _padded(width, _NEURONS)
-        self._weights = torch.zeros(count, rows, self._inputs.shape[1], dtype=torch.float64, device=device)
-        self._signs = torch.zeros(count, rows, 1, dtype=torch.float64, device=device)
-        for s, seed in enumerate(self.seeds):
-            network = initial_network(width, self.d, seed)
-            self._weights[s, :width, : self.d] = network.weights
-            self._signs[s, :width, 0] = network.signs
-        self._allocate()
-
-    def _allocate(self) -> None:
-        count, rows, columns = self._weights.shape
-        inputs = len(self._inputs)
-        new = self._weights.new_empty
-        self._preactivations = new(count, rows, inputs)
-        self._activations = new(count, rows, inputs)
-        self._outputs = new(count, 1, inputs)
-        self._residuals = new(count, inputs)
-        self._weighted_inputs = new(count, inputs, columns)
-        self._gradient = new(count, rows, columns)
-        self._sign_gradient = new(count, rows, 1)
+        networks = (initial_network(width, self.d, seed) for seed in self.seeds)
+        fused = kernel() if torch.device(device).type == "cpu" else None
+        self._steps: Steps
+        if fused:
+            self._steps = FusedSteps(X, y, networks, len(self.seeds), width, trained, fused)
+        else:
+            self._steps = StackedSteps(X, y, networks, len(self.seeds), width, trained, device)
 
     def forward(self) -> Tensor:
         """Compute the residuals e = y - f at the present weights and return their norms, (seeds,)."""
-        count, rows, columns = self._weights.shape
-        z = self._preactivations
-        torch.mm(self._weights.view(count * rows, columns), self._inputs_transposed, out=z.view(count * rows, -1))
-        torch.clamp(z, min=0, out=self._activations)
-        torch.bmm(self._signs.transpose(1, 2), self._activations, out=self._outputs)
-        torch.sub(self._labels, self._outputs[:, 0], alpha=1 / math.sqrt(self.width), out=self._residuals)
-        return torch.linalg.vector_norm(self._residuals, dim=1)
+        return self._steps.forward()
 
     def descend(self, step_size: float) -> None:
-        """Take one gradient step from the residuals and pre-activations of the last :meth:`forward`."""
-        scale = step_size / math.sqrt(self.width)
-        residuals = self._residuals[:, :, None]
-        active = self._preactivations.ge_(0)
-        torch.mul(residuals, self._inputs, out=self._weighted_inputs)
-        torch.bmm(active, self._weighted_inputs, out=self._gradient)
-        self._weights.addcmul_(self._signs, self._gradient, value=scale)
-        if self.trained == "both":
-            torch.bmm(self._activations, residuals, out=self._sign_gradient)
-            self._signs.add_(self._sign_gradient, alpha=scale)
+        """Take one gradient step from the residuals and patterns of the last :meth:`forward`."""
+        self._steps.descend(step_size)
 
     def keep(self, positions: Sequence[int]) -> None:
         """Go on with the networks at these positions only; the others are dropped."""
         if len(positions) < len(self.seeds):
-            index = torch.tensor(positions, dtype=torch.long, device=self._weights.device)
             self.seeds = [self.seeds[p] for p in positions]
-            self._weights, self._signs = self._weights[index], self._signs[index]
-            state = self._preactivations[index], self._activations[index], self._residuals[index]
-            self._allocate()
-            self._preactivations, self._activations, self._residuals = state
+            self._steps.keep(positions)
 
     def network(self, position: int) -> TwoLayerNetwork:
         """A copy of the present weights of one network, on the CPU."""
-        weights = self._weights[position, : self.width, : self.d].cpu().clone()
-        return TwoLayerNetwork(weights, self._signs[position, : self.width, 0].cpu().clone())
+        return self._steps.network(position)
 
     def patterns(self, position: int) -> Tensor:
         """The indicators 1{w_r . x_i >= 0} of one network at the last :meth:`forward`, (n, m), on the CPU.
 
         They are gone once :meth:`descend` was called.
         """
-        return (self._preactivations[position, : self.width, : self.n] >= 0).T.cpu()
+        return self._steps.patterns(position)
 
     def residual(self, position: int) -> Tensor:
         """A copy of the residual (n,) of one network at the last :meth:`forward`, on the CPU."""
-        return self._residuals[position, : self.n].cpu().clone()
+        return self._steps.residuals[position, : self.n].cpu().clone()
 
 
 def split_seeds(seeds: Sequence[int], width: int, points: int) -> list[list[int]]:
-    """Group seeds into batches whose buffers fit the cache of one core."""
-    size = max(1, BLOCK_ENTRIES // (_padded(width, _NEURONS) * _padded(points, _POINTS)))
+    """Group seeds into batches that the cache of one core holds, and into as many as torch has threads."""
+    fit = (_PATTERNS if kernel() else BLOCK_ENTRIES) // (width * points)
+    size = max(1, min(fit, -(-len(seeds) // torch.get_num_threads())))
     return [list(seeds[start : start + size]) for start in range(0, len(seeds), size)]
 
 
@@ -162,7 +124,3 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _padded(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple

@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ def training_bytes(
         side_by_side: networks in each of them.
         seeds: runs in all, whose records are returned together.
     """
-    network = 2 * width * dimension + 2 * width * points + 2 * points * dimension + 4 * width  # and its gradient
+    network = width * (dimension + 2 + points // 64) + points * dimension  # with a bit for each pre-activation
     observed = 4 * width * dimension + points**2  # its start, its last two states, its first Gram matrix
     trajectory = 2 * (steps + 1)
     batch = side_by_side * (network + observed + trajectory) + 10 * points**2  # Gram matrices of one observation
@@ -106,7 +105,6 @@ def amount(count: float) -> str:
     return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
 
 
-@lru_cache(maxsize=1024)
 def step_seconds(points: int, dimension: int, width: int) -> tuple[float, float]:
     """Time a gradient step and an observation of one seed on this machine, one thread each.
 

@@ -17,13 +17,13 @@ from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.foresight import require_memory
 from empirical.networks import Trained, TwoLayerNetwork, initial_network
 from empirical.observables import Observation, measure, movable_per_input, split_step_residual
-from empirical.store import Scalar, Store, content_key, scalars
+from empirical.store import Store, content_key
 
 if TYPE_CHECKING:
     from bounds.problem import Problem
 
-ARITHMETIC = 1
-"""Version of the code that defines the numbers of these runs: here, in ``batches``, ``observables`` and
+ARITHMETIC = 2
+"""Version of the code that defines the numbers of these runs: here, in ``steps``, ``kernels``, ``observables`` and
 ``networks.two_layer``. It is a part of every key, and is raised with each change after which a stored number may
 differ, be it in the last bit, so that no earlier run is taken for one of today; nothing else raises it."""
 
@@ -69,11 +69,6 @@ class RunSpecification(msgspec.Struct, frozen=True, kw_only=True):
         """The content hash of the specification."""
         return content_key(self)
 
-    def row(self) -> dict[str, Scalar]:
-        """Its scalars, with the names by which runs of all families are told apart."""
-        named = {"family": "two-layer", "method": "gradient-descent", "loss": "squares", "reduction": "sum"}
-        return scalars(self) | named
-
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One training trajectory.
@@ -98,11 +93,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """The content hash of the specification."""
         return self.spec.key
-
-    def row(self) -> dict[str, Scalar]:
-        """Its specification and verdict, and both ends of the loss and of what was observed."""
-        ends = {"first.loss": float(self.losses[0]), "last.loss": float(self.losses[-1])}
-        return scalars(self) | self.spec.row() | ends
 
     @property
     def steps_taken(self) -> int:
@@ -350,7 +340,7 @@ def _train_batch(
     observed = set(spec.observed)
     for k in range(spec.steps + 1):
         norms[k] = batch.forward()
-        for position, path in enumerate(paths):
+        for position, path in enumerate(paths if k in observed or k - 1 in observed else ()):
             if path.last_measured is not None:
                 _complete(
                     path, path.last_measured, batch.network(position), inputs, labels, norms[k - 1 : k + 1, position]

@@ -42,13 +42,17 @@ def test_a_batch_is_bit_for_bit_its_seeds_alone(problem, width, seeds, trained):
 
 
 @pytest.mark.parametrize(("n", "d", "width"), [(50, 10, 33), (50, 64, 100), (51, 9, 250), (50, 10, 3), (100, 20, 6)])
-def test_batching_at_sizes_where_bare_products_differ(n, d, width):
-    """Without padding, most of these runs have other last bits in a batch than alone."""
+@pytest.mark.parametrize("trained", ["first", "both"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_batching_at_sizes_where_bare_products_differ(n, d, width, trained, compiled, monkeypatch):
+    """Without padding, most of these runs of stacked products have other last bits in a batch than alone."""
+    if not compiled:
+        monkeypatch.setattr("empirical.batches.kernel", lambda: None)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((n, d)) / np.sqrt(d), rng.standard_normal(n)
-    together, batch = norms(X, y, width, range(5), 30, "first")
+    together, batch = norms(X, y, width, range(5), 30, trained)
     for position in range(5):
-        alone, single = norms(X, y, width, [position], 30, "first")
+        alone, single = norms(X, y, width, [position], 30, trained)
         np.testing.assert_array_equal([row[position] for row in together], [row[0] for row in alone])
         np.testing.assert_array_equal(batch.network(position).weights, single.network(0).weights)
 
@@ -90,7 +94,16 @@ def test_steps_are_gradient_descent(problem, width, seed, trained):
 def test_seeds_are_split_without_loss(seeds, width, points):
     blocks = split_seeds(seeds, width, points)
     assert [seed for block in blocks for seed in block] == seeds
-    assert all(len(block) == 1 or len(block) * width * points <= BLOCK_ENTRIES for block in blocks)
+    assert all(len(block) == 1 or len(block) * width * points <= 4 * BLOCK_ENTRIES for block in blocks)
+
+
+def test_few_seeds_are_split_over_all_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        assert [len(block) for block in split_seeds(range(8), 10, 10)] == [3, 3, 2]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_work_is_done_once_each_and_stops_on_an_error():

@@ -161,6 +161,7 @@ def test_every_field_of_the_specification_changes_the_key():
         limit_gram="c",
         device="meta",
         setting="another",
+        arithmetic=0,
     )
     changed = {
         msgspec.structs.replace(spec, **{name: getattr(other, name)}).key for name in RunSpecification.__struct_fields__
