@@ -12,7 +12,7 @@ import numpy as np
 
 from empirical.files import is_file_name, read
 
-Labels = Literal["true", "random"]
+Labels = Literal["true", "random", "classes"]
 
 _MOST_CLASSES = 20
 """Whole-numbered targets with more distinct values than this are a regression target, not classes."""
@@ -78,7 +78,8 @@ def load_data(
             its labels file beside it.
         n: take a random sample of this many rows, balanced over the classes; all rows by default.
         labels: ``true``: classes become +1 (first half of the sorted classes) and -1 (the rest), labels that are +-1
-            already stay, and a regression target is standardised over the rows taken; ``random``: +-1 by fair coins.
+            already stay, and a regression target is standardised over the rows taken; ``random``: +-1 by fair coins;
+            ``classes``: 0, 1, ... by the sorted classes.
         classes: two classes ``a, b`` to keep, as +1 and -1.
         target: the column to predict, by name; the last one by default (csv, linnerud).
         seed: of the sample and of random labels.
@@ -89,8 +90,8 @@ def load_data(
         ValueError: the specification, the content or an argument makes no sense; says what, where and the mend.
         OSError: a file cannot be read.
     """
-    if labels not in ("true", "random"):
-        raise ValueError(f"unknown labels {labels!r}: use true or random")
+    if labels not in ("true", "random", "classes"):
+        raise ValueError(f"unknown labels {labels!r}: use true, random or classes")
     source = _source(spec, target)
     X = _checked_inputs(source.X, spec)
     if len(source.target) != len(X) or source.target.ndim != 1:
@@ -189,6 +190,12 @@ def _labels(
         coins = np.random.default_rng([seed, _LABELS]).integers(2, size=len(rows))
         return 2.0 * coins - 1, f"+-1 by fair coins, seed {seed}"
     target = source.target[rows]
+    if labels == "classes":
+        if source.kind != "classes":
+            raise ValueError(f"{spec} has no classes: use labels true or random")
+        present = np.unique(source.target) if pair is None else np.sort(pair)
+        numbers = np.searchsorted(present, target).astype(np.float64)
+        return numbers, f"0, 1, ... for {', '.join(map(_class_name, present))}"
     if pair is not None:
         return np.where(target == pair[0], 1.0, -1.0), f"+1 is {_class_name(pair[0])}, -1 is {_class_name(pair[1])}"
     if source.kind == "labels":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -16,17 +16,21 @@ from torch import Tensor, nn
 from empirical.losses import Loss
 from empirical.networks import liu2021_opt
 
+Momentum = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
 
 class GradientDescent(msgspec.Struct, frozen=True, kw_only=True, tag="gradient-descent"):
-    """theta <- theta - eta grad F(theta) over all inputs.
+    """theta <- theta - eta v with v <- mu v + grad F(theta) over all inputs, from v = 0 (Polyak's heavy ball).
 
     Args:
         step_size: eta.
         steps: their number.
+        momentum: mu in [0, 1); 0 is plain gradient descent.
     """
 
     step_size: float
     steps: int
+    momentum: Momentum = 0.0
 
 
 class StochasticDescent(msgspec.Struct, frozen=True, kw_only=True, tag="stochastic-descent"):
@@ -39,12 +43,14 @@ class StochasticDescent(msgspec.Struct, frozen=True, kw_only=True, tag="stochast
         sampling: ``subset``, b different inputs drawn afresh in each step (Allen-Zhu et al.); ``with-replacement``;
             or ``epochs``, where a random order of all inputs is cut into batches (of which a shorter last one is
             dropped).
+        momentum: mu in [0, 1).
     """
 
     step_size: float
     steps: int
     batch: int
     sampling: Literal["subset", "with-replacement", "epochs"] = "subset"
+    momentum: Momentum = 0.0
 
 
 class GradientFlow(msgspec.Struct, frozen=True, kw_only=True, tag="gradient-flow"):
@@ -131,6 +137,8 @@ def trajectory(
         return _flow(network, trained, X, y, loss, method, stops)
     if not (math.isfinite(method.step_size) and method.step_size > 0 and method.steps >= 0):
         raise ValueError(f"descent needs a positive step size and steps >= 0, not {method.step_size}, {method.steps}")
+    if not isinstance(method, OrthogonalDescent) and not 0 <= method.momentum < 1:
+        raise ValueError(f"momentum must lie in [0, 1), not be {method.momentum}")
     if isinstance(method, OrthogonalDescent):
         if not isinstance(network, liu2021_opt.OrthogonalModule):
             raise ValueError(f"orthogonal descent is for orthogonal networks, not for {type(network).__name__}")
@@ -156,6 +164,7 @@ def _descent(
     seed: int,
 ) -> Iterator[State]:
     batches = None if isinstance(method, GradientDescent) else _batches(len(X), method, seed)
+    velocities = [torch.zeros_like(p) for p in trained] if method.momentum else []
     path = 0.0
     for step in range(method.steps + 1):
         if batches is None:
@@ -171,6 +180,8 @@ def _descent(
             some = next(batches).to(X.device)
             _, *gradients = gradient(network, trained, X[some], y[some], loss)
             scale = len(X) / len(some) if loss.reduction == "sum" else 1.0
+        if velocities:
+            gradients = [v.mul_(method.momentum).add_(g) for v, g in zip(velocities, gradients, strict=True)]
         with torch.no_grad():
             length = 0.0
             for parameter, g in zip(trained, gradients, strict=True):
@@ -263,7 +274,8 @@ def _flow(
     while solver.status == "running" and taken < method.most_steps:
         before = solver.y
         taken += 1
-        solver.step()
+        with np.errstate(over="ignore", invalid="ignore"):  # of a flow that leaves the finite numbers
+            solver.step()
         if solver.status == "failed" or not np.isfinite(solver.y).all():
             yield State(solver.t, math.nan, path)
             return

@@ -57,6 +57,18 @@ class NetworkSpecification(msgspec.Struct, frozen=True, kw_only=True):
     device: str = "cpu"
     arithmetic: int = ARITHMETIC
 
+    @property
+    def key(self) -> str:
+        """The content hash of the specification."""
+        return content_key(self)
+
+    def row(self) -> dict[str, Scalar]:
+        """Its scalars, the kind of the loss as ``loss``, n and d, and the widths of several layers as text."""
+        row = scalars(self)
+        row |= {"loss": row.pop("kind"), "points": self.shape[0], "dimension": math.prod(self.shape[1:])}
+        widths = getattr(self.family, "widths", None)
+        return row if widths is None else row | {"widths": ",".join(map(str, widths))}
+
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One observable at one step or time."""
@@ -90,12 +102,12 @@ class NetworkRun(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """The content hash of the specification."""
-        return content_key(self.spec)
+        return self.spec.key
 
     def row(self) -> dict[str, Scalar]:
         """Its specification and verdict, both ends of the loss, and of each observable the last numbers."""
-        row = scalars(self.spec) | {"verdict": self.verdict, "reason": self.reason}
-        row |= {"first.losses": self.losses[0], "last.losses": self.losses[-1]}
+        row = self.spec.row() | {"verdict": self.verdict, "reason": self.reason}
+        row |= {"first.loss": self.losses[0], "last.loss": self.losses[-1]}
         for measured in self.measurements:
             for name, value in measured.values.items():
                 if not isinstance(value, list):
@@ -152,20 +164,46 @@ def run_network(
         ValueError: an argument is out of its range, or an observable is not defined for the network.
     """
     X, y = (np.array(a, dtype=np.float64, order="C") for a in (X, y))
+    spec = network_specification(
+        family, X, y, loss=loss, method=method, seed=seed, observe=observe, limit_gram=limit_gram, device=device
+    )
+    files = {float(t): Path(path) for t, path in (save or {}).items()}
+    _check_times({"weights": sorted(files)}, method)
+    store = None if files else store
+    if store and (kept := store.get(spec.key, NetworkRun)):
+        return kept
+    with single_threaded():
+        run = _run(spec, torch.from_numpy(X).to(device), torch.from_numpy(y).to(device), limit_gram, files)
+    if store:
+        store.put(run)
+    return run
+
+
+def network_specification(
+    family: Family,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    loss: Loss,
+    method: Method,
+    seed: int = 0,
+    observe: Mapping[str, Sequence[float]] | None = None,
+    limit_gram: np.ndarray | None = None,
+    device: str = "cpu",
+) -> NetworkSpecification:
+    """The specification of the run that :func:`run_network` makes of the same arguments.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
     if X.ndim < 2 or X.size == 0 or len(y) != len(X) or not (np.isfinite(X).all() and np.isfinite(y).all()):
         raise ValueError(f"inputs {X.shape} and labels {y.shape} must be finite, one label for each of n >= 1 inputs")
     observed = {name: tuple(sorted({float(t) for t in times})) for name, times in sorted((observe or {}).items())}
-    end = float(method.horizon if isinstance(method, GradientFlow) else method.steps)
-    files = {float(t): Path(path) for t, path in (save or {}).items()}
-    wanted = {**observed, "weights": tuple(sorted(files))}
-    for name, times in wanted.items():
-        if name in observed and name not in OBSERVABLES:
+    for name in observed:
+        if name not in OBSERVABLES:
             raise ValueError(f"unknown observable {name!r}: choose from {', '.join(OBSERVABLES)}")
-        if not isinstance(method, GradientFlow) and any(t != int(t) for t in times):
-            raise ValueError(f"{name!r} is observed after whole steps of a descent, not at {times}")
-        if times and not 0 <= times[0] <= times[-1] <= end:
-            raise ValueError(f"{name!r} can be observed from 0 to {end:g}, not at {times[0]:g} to {times[-1]:g}")
-    spec = NetworkSpecification(
+    _check_times(observed, method)
+    return NetworkSpecification(
         family=family,
         loss=loss,
         method=method,
@@ -177,14 +215,21 @@ def run_network(
         limit_gram="" if limit_gram is None else fingerprint(limit_gram),
         device=device,
     )
-    store = None if files else store
-    if store and (kept := store.get(content_key(spec), NetworkRun)):
-        return kept
-    with single_threaded():
-        run = _run(spec, torch.from_numpy(X).to(device), torch.from_numpy(y).to(device), limit_gram, end, files)
-    if store:
-        store.put(run)
-    return run
+
+
+def _check_times(wanted: Mapping[str, Sequence[float]], method: Method) -> None:
+    """Refuse times, in increasing order and by what is wanted of them, that a run does not pass through."""
+    end = _end(method)
+    for name, times in wanted.items():
+        if not isinstance(method, GradientFlow) and any(t != int(t) for t in times):
+            raise ValueError(f"{name!r} is observed after whole steps of a descent, not at {times}")
+        if times and not 0 <= times[0] <= times[-1] <= end:
+            raise ValueError(f"{name!r} can be observed from 0 to {end:g}, not at {times[0]:g} to {times[-1]:g}")
+
+
+def _end(method: Method) -> float:
+    """The last step, or time."""
+    return float(method.horizon if isinstance(method, GradientFlow) else method.steps)
 
 
 def _run(
@@ -192,7 +237,6 @@ def _run(
     X: torch.Tensor,
     y: torch.Tensor,
     limit_gram: np.ndarray | None,
-    end: float,
     files: Mapping[float, Path],
 ) -> NetworkRun:
     network = spec.family.draw(spec.shape[1], spec.seed).to(spec.device)
@@ -204,6 +248,7 @@ def _run(
         raise ValueError(f"inputs {spec.shape} do not fit {spec.family}: {str(error).splitlines()[0]}") from error
     if limit_gram is not None and limit_gram.shape != (size, size):
         raise ValueError(f"the limit Gram matrix must be ({size}, {size}), not {limit_gram.shape}")
+    end = _end(spec.method)
     stops = sorted({0.0, end, *files, *(t for times in spec.observed.values() for t in times)})
     batch_seed = ~spec.seed & (2**63 - 1)  # not the seed of the weights
     run = NetworkRun(spec=spec, at=[], losses=[], path_lengths=[], measurements=[], verdict="finished")

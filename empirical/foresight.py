@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,7 @@ def amount(count: float) -> str:
     return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
 
 
+@lru_cache(maxsize=1024)
 def step_seconds(points: int, dimension: int, width: int) -> tuple[float, float]:
     """Time a gradient step and an observation of one seed on this machine, one thread each.
 

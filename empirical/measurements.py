@@ -22,6 +22,7 @@ from empirical.dynamics import gradient
 from empirical.losses import Loss
 from empirical.networks import allenzhu2019, liu2021_opt
 from empirical.tangent_kernels import cross_gram_matrix, gram_matrix
+from empirical.wasserstein import MOST_ASSIGNED, particles, sliced_wasserstein, wasserstein
 
 Values = dict[str, float | list[float]]
 
@@ -323,6 +324,20 @@ def hyperspherical_energy(view: View) -> Values:
     return {"energy": found}
 
 
+def mean_field_distance(view: View) -> Values:
+    """How far the measure of the particles is from its start: W_2 of each layer, d_1 = max_l W_2, and sliced W_2.
+
+    W_2 is exact, by assignment; for more than 1024 particles it is left out and the sliced distance, an estimate, is
+    what there is.
+    """
+    pairs = list(zip(particles(view.network), particles(view.start), strict=True))
+    found: Values = {"sliced": [sliced_wasserstein(now, then) for now, then in pairs]}
+    if len(pairs[0][0]) <= MOST_ASSIGNED:
+        exact = [wasserstein(now, then) for now, then in pairs]
+        found |= {"exact": exact, "largest": max(exact)}
+    return found
+
+
 @dataclass(frozen=True)
 class Observable:
     """A measurement and the statement it stands beside.
@@ -351,4 +366,7 @@ OBSERVABLES: dict[str, Observable] = {
     "curvature": Observable(curvature, "Liu, Zhu and Belkin 2022: eta <= 1 / (L_F^2 + beta_F |r_0|) (from memory)"),
     "sensitivity": Observable(sensitivity, "Dong and Zhou 2019: no quantitative statement"),
     "energy": Observable(hyperspherical_energy, "Liu et al. 2021: rotations keep the hyperspherical energy"),
+    "mean-field distance": Observable(
+        mean_field_distance, "Ding et al. 2022, appendix A: |Z_rho - Z_rho'| <= C d_1(rho, rho'), d_1 = sup_t W_2"
+    ),
 }

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-import numpy as np
-
-from bounds.problem import Problem
-from bounds.settings import TwoLayer
-from empirical.batches import split_seeds
-from empirical.datasets import Labels, load_data
-from empirical.foresight import require_memory, step_seconds, training_bytes
 from empirical.grids import Cell, Point
 from empirical.store import Store
-from empirical.training import Run, RunSpecification, specifications
+from empirical.workloads import workload
 
 JOB_SECONDS = 5.0
 """A job holds seeds for about so long: much longer than Dask takes to hand it out, short enough to lose."""
@@ -24,7 +15,7 @@ JOB_SECONDS = 5.0
 FEW_SEEDS = 16
 """Long runs are still trained so many side by side, where that many fit a batch."""
 
-_PROCESS_BYTES = 300 * 10**6
+_PROCESS_BYTES = 400 * 10**6
 """What a worker takes before it trains: Python, torch, Dask."""
 
 
@@ -43,8 +34,7 @@ class CellPlan:
 
     Args:
         cell: the cell.
-        points, dimension: n and d of its data.
-        step_size: eta, also where the grid gives a relative one.
+        step_size: eta, also where the grid gives a relative one; None for a flow.
         keys: the content hashes of all runs.
         missing: seeds to train, with the content hashes of their runs.
         reused: runs that are stored.
@@ -53,9 +43,7 @@ class CellPlan:
     """
 
     cell: Cell
-    points: int
-    dimension: int
-    step_size: float
+    step_size: float | None
     keys: tuple[str, ...]
     missing: dict[int, str]
     reused: int
@@ -78,30 +66,26 @@ class CellPlan:
     @property
     def seeds_per_job(self) -> int:
         """How many runs a worker is handed at a time."""
+        batch = len(workload(self.cell.point).batches(list(self.missing or [0]))[0])
         size = round(JOB_SECONDS / max(self.run_seconds, 1e-9))
-        return size // self._batch * self._batch or max(size, min(self._batch, FEW_SEEDS))
-
-    @property
-    def job_shape(self) -> dict[str, int]:
-        """What :func:`~empirical.foresight.training_bytes` asks about a job."""
-        return {
-            "points": self.points,
-            "dimension": self.dimension,
-            "width": self.cell.point.width,
-            "steps": self.cell.point.steps,
-            "batches": 1,
-            "side_by_side": min(self._batch, self.seeds_per_job),
-            "seeds": min(self.seeds_per_job, len(self.missing)),
-        }
+        return size // batch * batch or max(size, min(batch, FEW_SEEDS))
 
     @property
     def worker_bytes(self) -> int:
         """The most memory that a worker takes."""
-        return _PROCESS_BYTES + training_bytes(**self.job_shape)
+        return _PROCESS_BYTES + workload(self.cell.point).bytes(self._seeds_at_work)
+
+    def require_memory(self, available: int) -> None:
+        """Refuse jobs that would not fit a worker, which has so many bytes.
+
+        Raises:
+            MemoryForeseen: naming the size that would fit.
+        """
+        workload(self.cell.point).require_memory(self._seeds_at_work, max(0, available - _PROCESS_BYTES))
 
     @property
-    def _batch(self) -> int:
-        return len(split_seeds(list(self.missing or [0]), self.cell.point.width, self.points)[0])
+    def _seeds_at_work(self) -> int:
+        return max(1, min(self.seeds_per_job, len(self.missing)))
 
 
 def plan(cells: Sequence[Cell], store: Store | None, *, retry_failed: bool = False) -> list[CellPlan]:
@@ -116,17 +100,13 @@ def plan(cells: Sequence[Cell], store: Store | None, *, retry_failed: bool = Fal
         ValueError: the data of a cell make no sense.
         OSError: a data file cannot be read.
     """
-    times: dict[tuple[int, int, int], tuple[float, float]] = {}
     plans = []
     for cell in cells:
-        specs = specifications_of(cell.point, cell.seeds)
-        shape = (specs[0].points, specs[0].dimension, cell.point.width)
-        if shape not in times:
-            times[shape] = step_seconds(*shape)
-        step, observation = times[shape]
+        work = workload(cell.point)
+        specs = work.specifications(cell.seeds)
         missing, reused, failed = {}, 0, 0
         for spec in specs:
-            if store and store.get(spec.key, Run):
+            if store and store.get(spec.key, work.record):
                 reused += 1
             elif store and not retry_failed and store.failure(spec.key):
                 failed += 1
@@ -135,15 +115,12 @@ def plan(cells: Sequence[Cell], store: Store | None, *, retry_failed: bool = Fal
         plans.append(
             CellPlan(
                 cell=cell,
-                points=specs[0].points,
-                dimension=specs[0].dimension,
-                step_size=specs[0].step_size,
+                step_size=work.step_size,
                 keys=tuple(spec.key for spec in specs),
                 missing=missing,
                 reused=reused,
                 failed=failed,
-                # an observation is followed by a check of the step after it, which costs about as much
-                run_seconds=step * (cell.point.steps + 1) + 2 * observation * len(specs[0].observed),
+                run_seconds=work.run_seconds if missing else 0.0,
             )
         )
     return plans
@@ -161,45 +138,4 @@ def refuse_what_does_not_fit(plans: Sequence[CellPlan], available: int) -> None:
     """
     for planned in plans:
         if planned.missing:
-            require_memory(**planned.job_shape, available=max(0, available - _PROCESS_BYTES))
-
-
-def specifications_of(point: Point, seeds: Sequence[int]) -> list[RunSpecification]:
-    """What the runs of a point with these seeds are, by content."""
-    return specifications(*arrays_of(point), **training_of(point), seeds=seeds)
-
-
-def training_of(point: Point) -> dict[str, Any]:
-    """What :func:`~empirical.training.train_seeds` is to be called with, beside data and seeds."""
-    step_size = point.step_size
-    if step_size is None:
-        assert point.relative_step is not None
-        step_size = point.relative_step * 2 / float(np.linalg.eigvalsh(_limit_gram(*_of_data(point)))[-1])
-    return {
-        "width": point.width,
-        "step_size": step_size,
-        "steps": point.steps,
-        "trained": point.trained,
-        "limit_gram": _limit_gram(*_of_data(point)) if point.limit else None,
-    }
-
-
-def _of_data(point: Point) -> tuple[Any, ...]:
-    return point.data, point.n, point.labels, point.classes, point.target, point.data_seed
-
-
-def arrays_of(point: Point) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs (n, d) and labels (n,) that the runs of a point train on; the same arrays for the same data."""
-    problem = _problem(*_of_data(point))
-    return problem.unit_rows, problem.y
-
-
-@lru_cache(maxsize=64)
-def _problem(data: str, n: int | None, labels: Labels, classes: str | None, target: str | None, seed: int) -> Problem:
-    dataset = load_data(data, n=n, labels=labels, classes=classes, target=target, seed=seed)
-    return Problem(dataset.X, dataset.y)
-
-
-@lru_cache(maxsize=64)
-def _limit_gram(*data: Any) -> np.ndarray:
-    return _problem(*data).gram(TwoLayer()).midpoint
+            planned.require_memory(available)

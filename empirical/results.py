@@ -17,9 +17,8 @@ def table(store: Store | str | os.PathLike[str]) -> pl.DataFrame:
     """Tabulate a store: its records and failures in the order of their keys.
 
     Columns are ``key``, ``kind`` (the record's type) and the record's :func:`~empirical.store.scalars`: for a run its
-    specification (``width``, ``seed``, ``step_size``, ...), ``verdict`` and ``reason``, ``first.residual_norms`` and
-    ``last.residual_norms``, and the first and last observation (``last.loss``, ``last.travel``, ...). What a record
-    does not have is null.
+    specification (``family``, ``width``, ``seed``, ``step_size``, ...), ``verdict`` and ``reason``, ``first.loss`` and
+    ``last.loss``, and the first and last observation (``last.travel``, ...). What a record does not have is null.
 
     Args:
         store: the store, or its folder.

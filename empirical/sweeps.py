@@ -18,12 +18,14 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from empirical.batches import single_threaded
-from empirical.planning import CellPlan, Job, arrays_of, specifications_of, training_of
-from empirical.store import Failure, Store, scalars
-from empirical.training import Run, RunSpecification, train_seeds
+from empirical.planning import CellPlan, Job
+from empirical.store import Failure, Store
+from empirical.workloads import workload
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+
+    from empirical.grids import Point
 
 BUSY_SECONDS = 1.0
 """Between two looks at runs that another sweep has claimed."""
@@ -126,23 +128,22 @@ def train_job(job: Job, folder: str) -> Outcome:
     Raises:
         StoreUnwritable: a record could not be written.
     """
-    store = Store(folder)
+    store, work = Store(folder), workload(job.point)
     with store.claim(job.keys) as mine, single_threaded():
-        already = {key for key in mine if store.get(key, Run)}
+        already = {key for key in mine if store.get(key, work.record)}
         missing = [seed for seed, key in zip(job.seeds, job.keys, strict=True) if key in mine - already]
         busy = [(seed, key) for seed, key in zip(job.seeds, job.keys, strict=True) if key not in mine]
         failed = 0
-        if missing:
-            specs = specifications_of(job.point, missing)
+        for seeds in work.batches(missing):
             try:
-                train_seeds(*arrays_of(job.point), **training_of(job.point), seeds=missing, store=store)
+                work.train(seeds, store)
             except OSError as error:
                 raise StoreUnwritable(
                     f"cannot write to {folder}: {error.strerror or error}; finished runs are kept: "
                     "make room, and give the same command again"
                 ) from error
             except Exception as error:
-                failed = _record_failures(store, specs, f"{type(error).__name__}: {error}")
+                failed += _record_failures(store, job.point, seeds, f"{type(error).__name__}: {error}")
     return Outcome(
         finished=len(missing) - failed,
         failed=failed,
@@ -220,16 +221,18 @@ def _outcome(future: Future, job: Job, store: Store) -> Outcome:
     error = future.exception()
     if not isinstance(error, KilledWorker):
         raise error
-    stored = [key for key in job.keys if store.get(key, Run)]
+    record = workload(job.point).record
+    stored = [key for key in job.keys if store.get(key, record)]
     missing = [seed for seed, key in zip(job.seeds, job.keys, strict=True) if key not in stored]
     reason = "the worker died each time it was tried: it was killed from outside, or for want of memory"
-    failed = _record_failures(store, specifications_of(job.point, missing), reason)
+    failed = _record_failures(store, job.point, missing, reason)
     return Outcome(finished=len(stored), failed=failed, elsewhere=0, busy=None)
 
 
-def _record_failures(store: Store, specs: Sequence[RunSpecification], reason: str) -> int:
+def _record_failures(store: Store, point: Point, seeds: Sequence[int], reason: str) -> int:
     """Record why those of the runs that are not stored failed, and return their number."""
-    failed = [spec for spec in specs if store.get(spec.key, Run) is None]
+    work = workload(point)
+    failed = [spec for spec in work.specifications(seeds) if store.get(spec.key, work.record) is None]
     for spec in failed:
-        store.put_failure(Failure(key=spec.key, specification=scalars(spec), reason=" ".join(reason.split())))
+        store.put_failure(Failure(key=spec.key, specification=spec.row(), reason=" ".join(reason.split())))
     return len(failed)

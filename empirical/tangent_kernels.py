@@ -24,7 +24,7 @@ from empirical.products import FastLayers, product
 
 _Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 _MIXING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
-_TEMPORARY = 2**24
+TEMPORARY = 2**24
 """Entries of the largest temporary array beside the layers' inputs and gradients."""
 
 _FALLBACK = "for a small network torch.func.vmap(torch.func.jacrev(...)) gives the Jacobian itself"
@@ -276,7 +276,7 @@ def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
     n, k, s, _ = a.gradients.shape
     other, _, t, _ = b.gradients.shape
     result = gram.view(n, k, other, k)
-    step = min(_strip(n, a.inputs, symmetric=a is b), max(1, _TEMPORARY // (k * s * other * k * t)))
+    step = min(_strip(n, a.inputs, symmetric=a is b), max(1, TEMPORARY // (k * s * other * k * t)))
     for start in range(0, n, step):
         some = slice(start, start + step)
         seen = slice(0, min(start + step, n) if a is b else other)
@@ -295,7 +295,7 @@ def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
     if a.bias is not None and b.bias is not None:
         left, right = (torch.einsum("nksc,s->nkc", f.gradients, f.bias).flatten(0, 1) for f in (a, b))
         gram += left @ right.T
-    step = max(1, _TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
+    step = max(1, TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
     strip = _strip(n * k, a.inputs, symmetric=a is b)
     for channel in range(0, size if a.weight else 0, step):
         channels = slice(channel, channel + step)

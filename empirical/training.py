@@ -17,7 +17,7 @@ from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.foresight import require_memory
 from empirical.networks import Trained, TwoLayerNetwork, initial_network
 from empirical.observables import Observation, measure, movable_per_input, split_step_residual
-from empirical.store import Store, content_key
+from empirical.store import Scalar, Store, content_key, scalars
 
 if TYPE_CHECKING:
     from bounds.problem import Problem
@@ -69,6 +69,11 @@ class RunSpecification(msgspec.Struct, frozen=True, kw_only=True):
         """The content hash of the specification."""
         return content_key(self)
 
+    def row(self) -> dict[str, Scalar]:
+        """Its scalars, with the names by which runs of all families are told apart."""
+        named = {"family": "two-layer", "method": "gradient-descent", "loss": "squares", "reduction": "sum"}
+        return scalars(self) | named
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One training trajectory.
@@ -93,6 +98,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """The content hash of the specification."""
         return self.spec.key
+
+    def row(self) -> dict[str, Scalar]:
+        """Its specification and verdict, and both ends of the loss and of what was observed."""
+        ends = {"first.loss": float(self.losses[0]), "last.loss": float(self.losses[-1])}
+        return scalars(self) | self.spec.row() | ends
 
     @property
     def steps_taken(self) -> int:

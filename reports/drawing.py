@@ -181,7 +181,7 @@ def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float, *, t
     axis.set_minor_locator(NullLocator())
 
 
-def width_axis(axes: Axes, widths: Sequence[int], *, ticks: int = 6) -> None:
+def width_axis(axes: Axes, widths: Sequence[float], *, ticks: int = 6) -> None:
     """Give a log x axis ticks at the widths that were run, thinned to at most so many."""
     axes.set_xscale("log")
     axes.set_xlim(min(widths) / 1.15, max(widths) * 1.15)
@@ -189,6 +189,16 @@ def width_axis(axes: Axes, widths: Sequence[int], *, ticks: int = 6) -> None:
     axes.xaxis.set_major_locator(FixedLocator(sorted(widths)[::-1][::step]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: as_text(digits_of_float(float(value)))))
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+def fit_log_axis(axes: Axes, values: Sequence[float]) -> None:
+    """Make the y axis logarithmic, around the values that it can show."""
+    shown = [v for v in values if math.isfinite(v) and v > 0]
+    if shown:
+        low, high = min(shown), max(shown)
+        high = max(high, low * (1 + 1e-9))
+        margin = (high / low) ** 0.06
+        log_axis(axes, "y", low / margin, high * margin, ticks=6)
 
 
 def thinned(xs: Sequence[float], ys: Sequence[float], points: int = 240) -> tuple[list[float], list[float]]:

@@ -21,6 +21,7 @@ from reports.drawing import (
     SERIES,
     Canvas,
     Illustration,
+    fit_log_axis,
     log_axis,
     thinned,
     width_axis,
@@ -233,7 +234,7 @@ def against_width(series: Sequence[WidthSeries]) -> Illustration:
             width_axis(axes, one.widths, ticks=6 if columns < 3 else 4)
             _curve(axes, one.widths, one.measured, {"color": MEASURED, "marker": "o", "label": "measured"})
             _curve(axes, one.widths, one.promised, {**SERIES[0], "marker": "v", "label": "promised bound"})
-            _fit(axes, [*one.measured, *one.promised])
+            fit_log_axis(axes, [*one.measured, *one.promised])
             axes.set_title(title)
             axes.set_xlabel("width m")
         for axes in grid[len(series) :]:
@@ -307,7 +308,7 @@ def _losses(figure: Figure, axes: Axes, panel: Sequence[RunRow], canvas: Canvas)
         xs, ys = thinned(run.curve.iterations, run.curve.promised)
         _curve(axes, xs, ys, {**style, "label": f"promised, {run.edition}"})
         shown += run.curve.promised
-    _fit(axes, shown)
+    fit_log_axis(axes, shown)
     title = panel[0].label + f", m\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{panel[0].width}"
     axes.set_title("\n".join(textwrap.wrap(title, 42)))
     axes.set_xlabel("iteration")
@@ -319,16 +320,6 @@ def _losses(figure: Figure, axes: Axes, panel: Sequence[RunRow], canvas: Canvas)
 def _curve(axes: Axes, xs: Sequence[float], ys: Sequence[float], style: dict[str, Any]) -> None:
     shown = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y) and y > 0]
     axes.plot([x for x, _ in shown], [y for _, y in shown], **style)
-
-
-def _fit(axes: Axes, values: Sequence[float]) -> None:
-    """A log y axis around the values that it can show."""
-    shown = [v for v in values if math.isfinite(v) and v > 0]
-    if shown:
-        low, high = min(shown), max(shown)
-        high = max(high, low * (1 + 1e-9))
-        margin = (high / low) ** 0.06
-        log_axis(axes, "y", low / margin, high * margin, ticks=6)
 
 
 def _places(labels: Sequence[str], canvas: Canvas, gaps: Sequence[bool] = ()) -> tuple[list[float], float]:

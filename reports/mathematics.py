@@ -28,11 +28,19 @@ _GREEK = {
     "sigma": "σ",
     "alpha": "α",
     "Omega": "Ω",
+    "omega": "ω",
+    "eps": "ε",
+    "beta": "β",
     "pi": "π",
     "sum": "Σ",
 }
 _SUBSCRIPT = re.compile(rf"\b({'|'.join(_GREEK)}|[A-Za-z])((?:&#39;)?)_(perp|\w{{1,2}})\b")
 _WORD = re.compile(rf"\b(?:({'|'.join(_GREEK.keys() - {'sum'})})\b|sum(?=\())")
+_ROOT = re.compile(r"\bsqrt\((\w)\)")
+_MINUS = re.compile(r"(?<![^\s(=])-(?=\d)")
+"""Before a number that it belongs to, not between two."""
+_CHARACTERS = {"<=": "≤", ">=": "≥", "||": "‖", " - ": " − ", "sqrt(": "√("}
+_LOWERED, _RAISED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"), str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SYMBOLS = {
     "&lt;=": "≤",
     "&gt;=": "≥",
@@ -56,11 +64,24 @@ def mathml(latex: str) -> Markup:
     return Markup(element.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', ' displaystyle="true"'))
 
 
+def plain_formulas(text: str) -> str:
+    """Set formulas in plain words as characters, for figures: ``x_1^2 - sqrt(m)`` as x₁² − √m."""
+    text = _ROOT.sub(r"√\1", text)
+    for written, symbol in _CHARACTERS.items():
+        text = text.replace(written, symbol)
+    text = _MINUS.sub("−", text)
+    text = re.sub(rf"\b({'|'.join(_GREEK.keys() - {'sum'})})(?=_|\b)", lambda m: _GREEK[m[0]], text)
+    text = re.sub(r"_(\d)", lambda m: m[1].translate(_LOWERED), text)
+    return re.sub(r"\^(\d)", lambda m: m[1].translate(_RAISED), text)
+
+
 def formulas(text: str) -> Markup:
     """Set the formulas in a sentence of a theorem file, such as ``lambda_0 / (24 S)`` or ``||H - H(0)|| <= 2 n``."""
     html = str(escape(text))
+    html = _ROOT.sub(r"√\1", html)
     for written, symbol in _SYMBOLS.items():
         html = html.replace(written, symbol)
+    html = _MINUS.sub("−", html)
     html = _SUBSCRIPT.sub(lambda m: f"{_GREEK.get(m[1], m[1])}{m[2]}<sub>{'⊥' if m[3] == 'perp' else m[3]}</sub>", html)
     html = _WORD.sub(lambda m: _GREEK[m[0]], html)
     return Markup(re.sub(r"\^(\w+|\([^()]*\))", r"<sup>\1</sup>", html))

@@ -63,6 +63,16 @@ def digits_of_float(value: float, digits: int = 4) -> str:
     return _rounded(value, digits, ROUND_HALF_EVEN)
 
 
+def digits_of_measured(value: float, margin: float | None, digits: int = 4) -> str:
+    """Write a measurement with half of its interval, such as ``0.0118 ± 0.0012``: two digits of it, as many of both."""
+    if margin is None or not margin > 0 or not math.isfinite(value + margin):
+        return digits_of_float(value, digits)
+    rounded = Context(prec=2, rounding=ROUND_CEILING).create_decimal(Decimal(repr(float(margin))))
+    unit = Decimal(1).scaleb(rounded.adjusted() - 1)
+    beside = Context(prec=17).create_decimal(Decimal(value)).quantize(unit, ROUND_HALF_EVEN) + 0
+    return f"{_with_digits_of(beside, unit)} ± {_with_digits_of(rounded.quantize(unit), unit)}"
+
+
 def decades(lower: float | None, upper: float | None) -> str:
     """Write an interval of decades, rounded outwards to a tenth; None is an end that is not known."""
     if lower is None and upper is None:
@@ -121,6 +131,13 @@ def _rounded(value: float, digits: int, rounding: str) -> str:
         return str(int(exact))
     rounded = Context(prec=digits, rounding=rounding).create_decimal(exact)
     return _written(rounded.quantize(Decimal(1).scaleb(rounded.adjusted() - digits + 1)))  # zeros that are known
+
+
+def _with_digits_of(value: Decimal, unit: Decimal) -> str:
+    """Fixed notation down to a unit unless that is far from 1; integers of the unit keep their zeros."""
+    if -7 <= unit.adjusted() <= 3:
+        return f"{value:f}"
+    return _written(value) if value else "0"
 
 
 def _is_written_out(exact: Decimal) -> bool:

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from reports.drawing import Illustration
 from reports.figures import figures
 from reports.page import page
 from reports.pgfplots import pgfplots
@@ -22,7 +23,7 @@ _TABLES = (
     "data|invariants|widths|least-width|proved-widths|runs|observations|looseness|ledger-[0-9]+|figure-1|standalone"
 )
 _FIGURES = r"(required-widths|least-width|loss|ledger-[0-9]+|against-width|figure-1)(-[0-9]+\.dat|\.(svg|pdf|tex))"
-_OURS = re.compile(
+REPORT = re.compile(
     rf"index\.html|report(\.schema)?\.json|runs|\.zeroloss-\w+|tables|tables/({_TABLES})\.tex|figures|figures/{_FIGURES}"
     r"|(tables|figures)/standalone\.(tex|pdf|aux|log)"
 )
@@ -31,11 +32,12 @@ _OURS = re.compile(
 _SCRATCH = ".zeroloss-"
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, ours: re.Pattern[str] = REPORT) -> None:
     """Refuse a folder that a report must not or cannot be written to, before any work is done.
 
     Args:
         folder: where the report goes; it need not exist.
+        ours: the names that such a report writes, and that may be there.
 
     Raises:
         FileExistsError: the folder holds files that no report wrote, or is no folder.
@@ -45,7 +47,7 @@ def check_folder(folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
             raise FileExistsError(f"cannot write the report to {folder}: it is a file; name a folder with --out")
         if folder.is_dir():
-            foreign = sorted(name for name in _names(folder) if not _OURS.fullmatch(name))
+            foreign = sorted(name for name in _names(folder) if not ours.fullmatch(name))
             if foreign:
                 raise FileExistsError(
                     f"cannot write the report to {folder}: it holds other files ({foreign[0]}); "
@@ -67,8 +69,22 @@ def write_report(comparison: Comparison, folder: Path) -> None:
         OSError: it cannot be written to; every file of a former report is then still whole.
         ValueError: the record holds a number that JSON cannot hold.
     """
-    check_folder(folder)
-    files = rendered(comparison)
+    write_files(rendered(comparison), folder)
+
+
+def write_files(files: dict[str, bytes], folder: Path, ours: re.Pattern[str] = REPORT) -> None:
+    """Write rendered files, each whole or not at all, in their order; others of an earlier report are removed.
+
+    Args:
+        files: content by name in the folder.
+        folder: made where it does not exist; its ``runs`` are kept.
+        ours: the names that such a report writes.
+
+    Raises:
+        FileExistsError: the folder holds files that no report wrote, or is no folder.
+        OSError: it cannot be written to; every file of a former report is then still whole.
+    """
+    check_folder(folder, ours)
     with _one_line(folder):
         for left in folder.glob(f"{_SCRATCH}*"):
             shutil.rmtree(left)
@@ -92,23 +108,36 @@ def rendered(comparison: Comparison) -> dict[str, bytes]:
     Raises:
         ValueError: the record holds a number that JSON cannot hold.
     """
-    record = msgspec.json.format(msgspec.json.encode(comparison), indent=1)
-    try:
-        msgspec.json.decode(record, type=Comparison)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"the record holds a number that is not finite: {error}") from None
     illustrations = figures(comparison)
-    files = {"report.json": record, "report.schema.json": _schema()}
+    files = record_files("report", comparison)
     files |= {f"tables/{name}": text.encode() for name, text in tables(comparison).items()}
     files |= {f"figures/{name}": text.encode() for name, text in pgfplots(comparison).items()}
-    for one in illustrations:
-        files[f"figures/{one.name}.svg"] = one.svg.encode()
-        files[f"figures/{one.name}.pdf"] = one.pdf()
+    files |= figure_files(illustrations)
     return {**files, "index.html": page(comparison, illustrations).encode()}
 
 
-def _schema() -> bytes:
-    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Comparison)), indent=1)
+def record_files(stem: str, record: msgspec.Struct) -> dict[str, bytes]:
+    """A record as JSON, and its schema beside it.
+
+    Raises:
+        ValueError: the record holds a number that JSON cannot hold.
+    """
+    content = msgspec.json.format(msgspec.json.encode(record), indent=1)
+    try:
+        msgspec.json.decode(content, type=type(record))
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the record holds a number that is not finite: {error}") from None
+    schema = msgspec.json.format(msgspec.json.encode(msgspec.json.schema(type(record))), indent=1)
+    return {f"{stem}.json": content, f"{stem}.schema.json": schema}
+
+
+def figure_files(illustrations: Iterable[Illustration]) -> dict[str, bytes]:
+    """Every figure as SVG and PDF."""
+    files = {}
+    for one in illustrations:
+        files[f"figures/{one.name}.svg"] = one.svg.encode()
+        files[f"figures/{one.name}.pdf"] = one.pdf()
+    return files
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -54,9 +54,18 @@ class Panel:
 
 def pgfplots(comparison: Comparison) -> dict[str, str]:
     """Every figure as source and data, by file name, and ``standalone.tex``, which compiles all."""
+    return sources(_figures(comparison))
+
+
+def sources(figures: Iterable[tuple[str, Sequence[Panel]]]) -> dict[str, str]:
+    """Figures as source and data, by file name, and ``standalone.tex``, which compiles all.
+
+    Args:
+        figures: name and panels of each.
+    """
     files: dict[str, str] = {}
     names = []
-    for name, panels in _figures(comparison):
+    for name, panels in figures:
         names.append(name)
         files |= _written(name, panels)
     inputs = [rf"\input{{{name}}}\par\bigskip" for name in names]

@@ -16,7 +16,7 @@ from bounds.problem import Problem
 from bounds.rendering import latex
 from bounds.statements import EPSILON, Edition, Promise, Statement
 from empirical.observables import movable
-from empirical.reproductions import READ_OFF_THE_PAPER, FigureOneSeries
+from empirical.reproductions import PANELS, READ_OFF_THE_PAPER, FigureOneSeries
 from empirical.searches import Decay, LeastWidth, iterations_to
 from empirical.training import Run
 from reports.looseness import Sense, looseness
@@ -304,25 +304,15 @@ def width_series(problem: Problem, edition: Edition, runs: Sequence[Run]) -> Ite
         )
 
 
-_PANELS = (
-    ("(a) logarithm of the mean squared error", lambda series: series.log_error[-1]),
-    ("(b) share of patterns that changed", lambda series: series.flips[-1]),
-    ("(c) largest travel, squared", lambda series: series.travel[-1] ** 2),
-)
-
-
 def figure_one_panels(curves: Sequence[FigureOneSeries]) -> Iterator[FigureOnePanel]:
-    """The last epoch of the paper's Figure 1 beside the values read off the paper, by panel and step convention.
-
-    Panel (c) is labelled a distance in the paper; its values agree with squared distances.
-    """
-    for position, (panel, last) in enumerate(_PANELS):
+    """The last epoch of the paper's Figure 1 beside the values read off the paper, by panel and step convention."""
+    for position, (panel, _, values) in enumerate(PANELS):
         for convention in dict.fromkeys(series.spec.step for series in curves):
             chosen = [series for series in curves if series.spec.step == convention]
             yield FigureOnePanel(
                 panel=panel,
                 convention=convention,
                 widths=tuple(series.spec.width for series in chosen),
-                here=tuple(map(last, chosen)),
+                here=tuple(float(values(series)[-1]) for series in chosen),
                 paper=tuple(READ_OFF_THE_PAPER[series.spec.width][position] for series in chosen),
             )

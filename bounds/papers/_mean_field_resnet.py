@@ -6,6 +6,10 @@ Z_rho(t; x), E(rho) = E_x (1/2)(g(Z_rho(1; x)) - y)^2, and with the adjoint p, d
 (g - y) grad g, the law of the weights follows
 
     d rho / ds = div_theta (rho grad_theta dE/drho),    dE/drho (theta, t) = E_x p(t; x)^T f(Z(t; x), theta).
+
+A network of M branches is its own particle solver: ``empirical.experiments.run_network`` runs the ``ResNet`` of
+``empirical.networks.ding2021`` with ``GradientFlow``, or with ``GradientDescent`` at a step of M L times the
+pseudo-time; many branches stand in for the limit.
 """
 
 from __future__ import annotations

@@ -105,8 +105,7 @@ descent = Statement(
             ),
         ),
     ),
-    remark="Descent, exact fit, whatever is trained, loss 1/2 sum of squares. The bounds must hold on the whole ball. "
-    "The paper's theorem on stochastic descent is not in this catalogue.",
+    remark="Descent, exact fit, whatever is trained, loss 1/2 sum of squares. The bounds must hold on the whole ball.",
 )
 
 from_start = Statement(

@@ -7,6 +7,7 @@ network whose first layer is trained. The deviation must shrink with the width; 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -15,7 +16,16 @@ from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
 from empirical.networks.shallow import TwoLayer
-from empirical.reproductions.rows import Row, exponent_row
+from empirical.reproductions.rows import (
+    Findings,
+    Panel,
+    Series,
+    exponent_row,
+    mean_and_margin,
+    mean_row,
+    measured_series,
+    rate_panel,
+)
 
 
 def predicted_norms(H: np.ndarray, residual: np.ndarray, step_size: float, steps: int) -> np.ndarray:
@@ -33,8 +43,8 @@ def curve_deviations(
     dimension: int = 20,
     step_size: float = 0.2,
     steps: int = 300,
-    seeds: Sequence[int] = (0, 1, 2),
-) -> list[Row]:
+    seeds: Sequence[int] = (0, 1, 2, 3),
+) -> Findings:
     """The largest deviation of |y - u(k)| from the predicted curve over k, relative to |y|, at each width.
 
     Args:
@@ -49,8 +59,9 @@ def curve_deviations(
     X = rng.standard_normal((points, dimension))
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     y = rng.choice([-1.0, 1.0], points)
-    limit = two_layer(X).midpoint
-    deviations: dict[int, list[float]] = {m: [] for m in widths}
+    size = float(np.linalg.norm(y))
+    curve = predicted_norms(two_layer(X).midpoint, y, step_size, steps) / size
+    norms: dict[int, list[np.ndarray]] = {m: [] for m in widths}
     for m in widths:
         for seed in seeds:
             run = run_network(
@@ -61,14 +72,24 @@ def curve_deviations(
                 method=GradientDescent(step_size=step_size, steps=steps),
                 seed=seed,
             )
-            norms = np.sqrt(2 * np.array(run.losses))
-            curve = predicted_norms(limit, y, step_size, steps)
-            deviations[m].append(float(np.abs(norms - curve).max() / np.linalg.norm(y)))
-    rows = [
-        Row("largest deviation / |y|", f"m = {m}", float(np.mean(found)), "smaller with m")
-        for m, found in deviations.items()
-    ]
+            norms[m].append(np.sqrt(2 * np.array(run.losses)) / size)
+    deviations = {m: [float(np.abs(one - curve).max()) for one in found] for m, found in norms.items()}
+    rows = [mean_row("largest deviation / |y|", f"m = {m}", found, "smaller with m") for m, found in deviations.items()]
     sizes = [m for m in widths for _ in seeds]
     values = [d for m in widths for d in deviations[m]]
     at = f"m = {min(widths)}..{max(widths)}"
-    return [*rows, exponent_row("exponent of the deviation in m", at, sizes, values, "-1/2")]
+    rows.append(exponent_row("exponent of the deviation in m", at, sizes, values, "-1/2"))
+    shown = range(0, steps + 1, max(1, steps // 50))
+    curves = [
+        Series(f"m = {m}, one seed", tuple(map(float, shown)), tuple(float(norms[m][0][k]) for k in shown))
+        for m in (widths[0], widths[-1])
+    ]
+    promised = Series("predicted", tuple(map(float, range(steps + 1))), tuple(curve.tolist()), source="promised")
+    by_width = measured_series("largest deviation", {m: mean_and_margin(found) for m, found in deviations.items()})
+    return Findings(
+        tuple(rows),
+        (
+            Panel("Residual and prediction", "step k", "|y - u(k)| / |y|", (*curves, promised), log="y"),
+            rate_panel("Largest deviation", "width m", "deviation / |y|", [by_width], exponent=Fraction(-1, 2)),
+        ),
+    )

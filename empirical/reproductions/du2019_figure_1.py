@@ -13,6 +13,7 @@ import numpy as np
 from empirical.batches import Batch, in_parallel
 from empirical.datasets import load_data
 from empirical.observables import travel
+from empirical.reproductions.rows import Findings, Panel, Row, Series
 from empirical.store import Store, content_key
 from empirical.training import ARITHMETIC
 
@@ -138,6 +139,52 @@ def figure_one(
         if progress:
             progress(len(found), len(specs))
     return [found[spec] for spec in specs]
+
+
+PANELS: tuple[tuple[str, str, Callable[[FigureOneSeries], np.ndarray]], ...] = (
+    ("(a) logarithm of the mean squared error", "logarithm", lambda series: np.array(series.log_error)),
+    ("(b) share of patterns that changed", "share", lambda series: np.array(series.flips)),
+    ("(c) largest travel, squared", "squared distance", lambda series: np.array(series.travel) ** 2),
+)
+"""The panels of the figure: title, axis and curve. (c) is labelled a distance in the paper; its values agree with
+squared distances."""
+
+
+def beside_the_paper(
+    widths: Sequence[int] = tuple(READ_OFF_THE_PAPER),
+    *,
+    points: int = 1000,
+    epochs: int = 100,
+    store: Store | None = None,
+) -> Findings:
+    """The three panels with the step that grows with the width, and their last epochs beside those of the paper.
+
+    Args:
+        widths: numbers of neurons, one curve each.
+        points: n = d; the paper has 1000, and its numbers stand beside those of its own size only.
+        epochs: number of gradient steps; the paper has 100.
+        store: where finished curves are kept, and taken from.
+    """
+    curves = figure_one(widths, points=points, dimension=points, epochs=epochs, store=store)
+    as_published = (points, epochs) == (1000, 100)
+    rows, panels = [], []
+    for position, (title, axis, values) in enumerate(PANELS):
+        read = {m: READ_OFF_THE_PAPER[m][position] for m in widths if as_published and m in READ_OFF_THE_PAPER}
+        shown = range(0, epochs + 1, max(1, epochs // 50))
+        drawn = [
+            Series(f"m = {m}", tuple(map(float, shown)), tuple(float(values(curve)[k]) for k in shown))
+            for m, curve in zip(widths, curves, strict=True)
+        ]
+        if read:
+            drawn.append(
+                Series("read off the paper", (float(epochs),) * len(read), tuple(read.values()), source="published")
+            )
+        panels.append(Panel(title, "epoch", axis, tuple(drawn)))
+        rows += [
+            Row(title, f"m = {m}, epoch {epochs}", float(values(curve)[-1]), f"{read[m]:g}" if m in read else "-")
+            for m, curve in zip(widths, curves, strict=True)
+        ]
+    return Findings(tuple(rows), tuple(panels))
 
 
 def _curve(X: np.ndarray, y: np.ndarray, spec: FigureOneSpecification, stop: threading.Event) -> FigureOneSeries | None:

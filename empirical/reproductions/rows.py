@@ -1,15 +1,20 @@
-"""What a reproduction returns: measured numbers, each beside what was promised of it."""
+"""What a reproduction returns: measured numbers beside what was promised of them, and the curves to draw."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+import numpy as np
+from scipy.stats import t as student
 
 from empirical.scaling import scaling_exponent
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One measured number.
 
     Args:
@@ -31,7 +36,86 @@ class Row:
         return f"{self.quantity}, {self.at}: {self.measured:.4g}{margin} (promised {self.promised})"
 
 
+class Series(msgspec.Struct, frozen=True):
+    """One curve, or one set of marks.
+
+    Args:
+        label: for the legend.
+        x, y: its points.
+        margin: half of a 95 % confidence interval of each y, or empty.
+        source: ``measured`` here, ``promised`` by a statement, or ``published`` numbers of a paper's own experiment.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    margin: tuple[float, ...] = ()
+    source: Literal["measured", "promised", "published"] = "measured"
+
+
+class Panel(msgspec.Struct, frozen=True):
+    """Curves over common axes.
+
+    Args:
+        title: what is drawn.
+        x, y: names of the axes.
+        series: the curves.
+        log: which axes are logarithmic.
+    """
+
+    title: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    log: Literal["", "x", "y", "xy"] = ""
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What one part of a reproduction found."""
+
+    rows: tuple[Row, ...]
+    panels: tuple[Panel, ...] = ()
+
+
 def exponent_row(quantity: str, at: str, sizes: Sequence[float], values: Sequence[float], promised: str) -> Row:
     """The exponent of values ~ sizes^p as a row, with the interval of :func:`~empirical.scaling.scaling_exponent`."""
     fit = scaling_exponent(sizes, values)
     return Row(quantity, at, fit.value, promised, fit.upper - fit.value)
+
+
+def mean_row(quantity: str, at: str, values: Sequence[float], promised: str) -> Row:
+    """The mean over seeds as a row, with Student's interval where there are several."""
+    mean, margin = mean_and_margin(values)
+    return Row(quantity, at, mean, promised, margin)
+
+
+def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean and half of its 95 % interval by Student, for equal, normal and independent errors."""
+    count = len(values)
+    mean = float(np.mean(values))
+    if count < 2:
+        return mean, None
+    return mean, float(student.ppf(0.975, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+
+
+def rms_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
+    """The root mean square and half of its 95 % interval, that of the mean square carried over to first order."""
+    square, margin = mean_and_margin(np.square(values).tolist())
+    root = math.sqrt(square)
+    return root, None if margin is None or root == 0 else margin / (2 * root)
+
+
+def rate_panel(title: str, x: str, y: str, series: Sequence[Series], *, exponent: Fraction, label: str = "") -> Panel:
+    """Measured curves on logarithmic axes, and just above all of them a line of the promised exponent."""
+    points = [(at, value) for one in series for at, value in zip(one.x, one.y, strict=True)]
+    constant = 1.25 * max(value / at ** float(exponent) for at, value in points)
+    sizes = tuple(sorted({at for at, _ in points}))
+    line = tuple(constant * at ** float(exponent) for at in sizes)
+    return Panel(title, x, y, (*series, Series(label or f"slope {exponent}", sizes, line, source="promised")), log="xy")
+
+
+def measured_series(label: str, by_size: Mapping[int, tuple[float, float | None]]) -> Series:
+    """Means with their margins, by size, as a series."""
+    margins = tuple(margin or 0.0 for _, margin in by_size.values())
+    means = tuple(mean for mean, _ in by_size.values())
+    return Series(label, tuple(map(float, by_size)), means, margins if any(margins) else ())

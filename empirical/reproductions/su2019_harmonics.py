@@ -8,7 +8,6 @@ Odd degrees from 3 on have eigenvalue 0: such a target is not learned beyond wha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,7 +17,7 @@ from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
 from empirical.networks.shallow import TwoLayer
-from empirical.reproductions.rows import Row
+from empirical.reproductions.rows import Findings, Panel, Series, mean_and_margin, mean_row
 
 TARGETS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
     "x_1": (1, lambda X: X[:, 0]),
@@ -29,47 +28,64 @@ TARGETS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
 """Harmonic polynomials by name, with their degree."""
 
 
-def residuals_by_degree(
+def residuals(
+    target: str,
     points: Sequence[int] = (100, 400, 1600),
     *,
     dimension: int = 5,
-    width: int = 2048,
+    width: int = 1024,
     step_size: float = 1.0,
-    steps: Sequence[int] = (0, 20, 60, 200),
-    seed: int = 0,
-) -> list[Row]:
-    """Train on each target and compare root mean square residuals with their predicted decay.
+    steps: Sequence[int] = (20, 60, 200),
+    seeds: Sequence[int] = (0, 1, 2),
+) -> Findings:
+    """Train on one target and compare root mean square residuals, over the first, with their predicted decay.
 
     Args:
+        target: one of :data:`TARGETS`.
         points: the numbers n of inputs, uniform on the sphere.
         dimension: d.
         width: m, started antisymmetrically.
         step_size: eta, of the loss (1/2n) sum.
-        steps: when to look.
-        seed: of inputs and weights.
+        steps: those of the rows; the last is the horizon.
+        seeds: of inputs and weights.
     """
-    rows = []
-    for name, (degree, target) in TARGETS.items():
-        beta = sphere_eigenspaces(dimension, degree)[degree].eigenvalue.lower
-        for n in points:
-            X = np.random.default_rng([seed, n]).standard_normal((n, dimension))
-            X /= np.linalg.norm(X, axis=1, keepdims=True)
-            run = run_network(
-                TwoLayer(width=width, start="antisymmetric"),
-                X,
-                target(X),
-                loss=Loss(reduction="mean"),
-                method=GradientDescent(step_size=step_size, steps=max(steps)),
-                seed=seed,
+    degree, function = TARGETS[target]
+    beta = sphere_eigenspaces(dimension, degree)[degree].eigenvalue.lower
+    rows, curves, horizon = [], [], max(steps)
+    for n in points:
+        found = np.array([_residuals(function, n, dimension, width, step_size, horizon, seed) for seed in seeds])
+        for k in steps:
+            promised = f"{(1 - step_size * beta) ** k:.4f}"
+            rows.append(
+                mean_row(f"residual of {target} over the first", f"n = {n}, step {k}", found[:, k].tolist(), promised)
             )
-            first = math.sqrt(2 * run.losses[0])
-            rows += [
-                Row(
-                    f"rms residual of {name}",
-                    f"n = {n}, step {k}",
-                    math.sqrt(2 * run.losses[k]),
-                    f"{first * (1 - step_size * beta) ** k:.4f}",
-                )
-                for k in steps
-            ]
-    return rows
+        shown = range(0, horizon + 1, max(1, horizon // 40))
+        means = [mean_and_margin(found[:, k].tolist()) for k in shown]
+        curves.append(Series(f"n = {n}", tuple(map(float, shown)), tuple(mean for mean, _ in means)))
+    every = tuple(map(float, range(horizon + 1)))
+    curve = tuple((1 - step_size * beta) ** k for k in every)
+    curves.append(Series("predicted", every, curve, source="promised"))
+    title = f"{target}, degree {degree}: eigenvalue {beta:.3g}"
+    return Findings(tuple(rows), (Panel(title, "step k", "residual over the first", tuple(curves), log="y"),))
+
+
+def _residuals(
+    function: Callable[[np.ndarray], np.ndarray],
+    n: int,
+    dimension: int,
+    width: int,
+    step_size: float,
+    steps: int,
+    seed: int,
+) -> np.ndarray:
+    X = np.random.default_rng([seed, n]).standard_normal((n, dimension))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    run = run_network(
+        TwoLayer(width=width, start="antisymmetric"),
+        X,
+        function(X),
+        loss=Loss(reduction="mean"),
+        method=GradientDescent(step_size=step_size, steps=steps),
+        seed=seed,
+    )
+    return np.sqrt(np.array(run.losses) / run.losses[0])

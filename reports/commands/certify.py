@@ -230,14 +230,36 @@ def _own(
         if value is not None:
             raise ValueError(f"--{name} is part of the network in {weights}: leave it out")
     stack, arrays = load(weights, setting)
-    problem, data = options.load()
-    if stack.output.outputs > 1:
-        raise ValueError(f"{weights} has {stack.output.outputs} outputs, the data one label a row: use bounds.certify")
+    several = stack.output.outputs > 1
+    problem, data = _several(options, weights, stack.output.outputs) if several else options.load()
     if problem.d != stack.layers[0].inputs:
         raise ValueError(
             f"{options.data} has {problem.d} columns: the network in {weights} takes {stack.layers[0].inputs}"
         )
     return problem, data, stack, arrays
+
+
+def _several(options: DataOptions, weights: Path, outputs: int) -> tuple[Problem, tuple[DataRow, ...]]:
+    """Data with several labels a row, as stored in a file."""
+    from bounds.problem import Problem
+    from empirical.files import is_file_name, read
+    from reports.schema import DataRow
+
+    if not is_file_name(options.data):
+        raise ValueError(
+            f"{weights} has {outputs} outputs: name with --data a .npz or .safetensors file, y of (n, {outputs})"
+        )
+    if options.n is not None or options.labels != "true" or options.classes or options.target:
+        raise ValueError(f"{weights} has {outputs} outputs: leave out --n, --labels, --classes and --target")
+    X, y = read(Path(options.data))
+    if y.shape != (len(X), outputs):
+        raise ValueError(
+            f"{options.data}: y has shape {y.shape}, but {weights} {outputs} outputs: store ({len(X)}, {outputs})"
+        )
+    problem = Problem(X.reshape(len(X), -1), y, options.delta)
+    return problem, (
+        DataRow("data", f"{options.data}: {problem.n} rows, {problem.d} columns; {outputs} labels, as stored"),
+    )
 
 
 def _check_folder(out: Path) -> None:

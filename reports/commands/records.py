@@ -359,7 +359,7 @@ class SweepCell(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         keys: what the grid file says of them, without the seed.
-        step_size: eta, also where the grid gives a relative one.
+        step_size: eta, also where the grid gives a relative one; none for a gradient flow.
         runs: in all.
         reused: of these, stored before.
         failed_before: of these, tried in vain before, and not tried again.
@@ -368,7 +368,7 @@ class SweepCell(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     keys: dict[str, bool | int | float | str | None]
-    step_size: float
+    step_size: float | None
     runs: int
     reused: int
     failed_before: int

@@ -133,16 +133,13 @@ def _train(
 
 
 def _record(plans: Sequence[CellPlan], store: Path, *, dry_run: bool) -> Sweep:
-    from empirical.store import scalars
     from reports.commands.records import Sweep, SweepCell
 
     cells = []
     for planned in plans:
-        keys = scalars(planned.cell.point)
-        del keys["seed"]
         cells.append(
             SweepCell(
-                keys=keys,
+                keys=dict(planned.cell.keys),
                 step_size=planned.step_size,
                 runs=len(planned.cell.seeds),
                 reused=planned.reused,
@@ -163,13 +160,13 @@ def _record(plans: Sequence[CellPlan], store: Path, *, dry_run: bool) -> Sweep:
 def _plan_page(record: Sweep, cores: int, console: Console) -> None:
     from empirical.foresight import amount
 
-    differing = [name for name in record.cells[0].keys if len({cell.keys[name] for cell in record.cells}) > 1] or [
-        "width"
-    ]
+    names = list(record.cells[0].keys)
+    differing = [name for name in names if len({cell.keys[name] for cell in record.cells}) > 1]
+    differing = differing or [name for name in names if name in ("family", "width", "branches", "widths")]
     rows = [
         (
             ", ".join(f"{name} {_short(cell.keys[name])}" for name in differing),
-            f"{cell.step_size:.4g}",
+            "-" if cell.step_size is None else f"{cell.step_size:.4g}",
             str(cell.runs),
             str(cell.runs - cell.reused - cell.failed_before),
             amount(cell.bytes),

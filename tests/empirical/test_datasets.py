@@ -211,7 +211,7 @@ def test_bad_csv_is_refused_with_line_and_column(tmp_path, text, message):
         ("orthonormal:n=99999999", {}, "at most"),
         ("digits", {"n": 1}, "between 2 and 1797"),
         ("digits", {"n": 1798}, "between 2 and 1797"),
-        ("digits", {"labels": "wrong"}, "true or random"),
+        ("digits", {"labels": "wrong"}, "true, random or classes"),
         ("digits", {"classes": "3"}, "two different"),
         ("digits", {"classes": "3,3"}, "two different"),
         ("digits", {"classes": "3,x"}, "two different"),

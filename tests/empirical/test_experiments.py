@@ -1,5 +1,6 @@
 """Training of any family: against the fast two-layer path, exact solutions and replays; observing changes nothing."""
 
+import copy
 import math
 import warnings
 
@@ -123,6 +124,25 @@ def test_batches_are_drawn_as_said(sampling, reduction):
                 epoch = []
         before = now
     assert np.abs(counts - 90).max() < 6 * math.sqrt(90)
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+def test_momentum_is_that_of_torch(batch):
+    """torch.optim.SGD takes the same convention."""
+    inputs, labels = torch.as_tensor(X), torch.as_tensor(Y)
+    common = {"step_size": 0.05, "steps": 12, "momentum": 0.9}
+    method = GradientDescent(**common) if batch is None else StochasticDescent(batch=batch, **common)
+    loss, network = Loss(reduction="mean"), shallow.TwoLayer(width=10, activation="tanh", trained="both").draw(5, 0)
+    reference = copy.deepcopy(network)
+    optimiser = torch.optim.SGD(reference.parameters(), lr=0.05, momentum=0.9)
+    picks = torch.Generator().manual_seed(4)
+    for state in trajectory(network, inputs, labels, loss, method, seed=4):
+        torch.testing.assert_close(network.hidden.weight, reference.hidden.weight, rtol=1e-12, atol=1e-14)
+        assert state.loss == pytest.approx(float(loss.value(reference(inputs), labels).detach()), rel=1e-12)
+        some = slice(None) if batch is None else torch.randperm(8, generator=picks)[:batch]
+        optimiser.zero_grad()
+        loss.value(reference(inputs[some]), labels[some]).backward()
+        optimiser.step()
 
 
 def test_stochastic_descent_repeats_and_depends_on_the_seed():
@@ -277,6 +297,7 @@ def test_what_cannot_go_on_says_so():
         ({"loss": Loss(kind="cross-entropy")}, "labels 0..-1"),
         ({"method": GradientDescent(step_size=0.0, steps=3)}, "positive step"),
         ({"method": StochasticDescent(step_size=0.1, steps=3, batch=9)}, "1 to 8 inputs"),
+        ({"method": GradientDescent(step_size=0.1, steps=3, momentum=1.0)}, r"momentum must lie in \[0, 1\)"),
         ({"observe": {"separation": [0]}}, "Allen-Zhu"),
         ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"tangent kernel": [0]}}, r"\(Network\) is not"),
         ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"flips": [0]}}, "no layers named hidden"),

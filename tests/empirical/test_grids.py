@@ -25,9 +25,10 @@ def grid(tmp_path):
 
 def test_the_product_of_the_lists_is_the_sweep(grid):
     cells = grid('width = [8, 16]\nsteps = 3\nlabels = ["true", "random"]\nstep_size = [0.1, 0.2]\nseed = [3, 1]')
-    chosen = [(cell.point.width, cell.point.labels, cell.point.step_size) for cell in cells]
+    chosen = [(c.point.family.width, c.point.data.labels, c.point.method.step_size) for c in cells]
     assert chosen == list(itertools.product([8, 16], ["true", "random"], [0.1, 0.2]))
-    assert all(cell.seeds == (3, 1) and cell.point.steps == 3 for cell in cells)
+    assert all(cell.seeds == (3, 1) and cell.point.method.steps == 3 for cell in cells)
+    assert cells[0].keys == {"width": 8, "steps": 3, "labels": "true", "step_size": 0.1}
 
 
 @given(first=st.integers(0, 50), length=st.integers(1, 50), more=st.lists(st.integers(0, 120), unique=True, max_size=5))
@@ -63,6 +64,25 @@ def test_ranges_hold_both_ends_and_a_value_given_twice_counts_once(tmp_path_fact
         ("width = {a = 1}\nsteps = 2\nstep_size = 0.5", ["width = {'a': 1}"]),
         ("width = 8\nwidth = 9\n", ["line 2"]),
         ("width =\n", ["line 1"]),
+        (VALID + 'family = "resnet"', ["family = 'resnet'", "choose from two-layer, du2019-deep-fc"]),
+        (VALID + 'family = "du2019-deep-fc"', ["key depth is missing", "du2019-deep-fc needs it"]),
+        (VALID + "depth = 3", ["two-layer has no key depth", "it has width"]),
+        (VALID + 'family = ["du2019-deep-fc", "two-layer"]\ndepth = 3', ["two-layer has no key depth"]),
+        (VALID + 'method = "gradient-flow"\nhorizon = 1.0', ["gradient-flow has no key steps"]),
+        ("width = 8\nmethod = 'gradient-flow'\nhorizon = 1.0\nrelative_step = 1.0", ["leave out relative_step"]),
+        (VALID + 'method = "stochastic-descent"', ["key batch is missing"]),
+        (VALID + 'method = "stochastic-descent"\nbatch = 4\nsampling = "some"', ["sampling = 'some'"]),
+        (VALID + "momentum = 1.0", ["momentum = 1.0", "expected float < 1"]),
+        (VALID + 'observe = "travel, colour"', ["unknown 'colour'", "choose from residuals"]),
+        (VALID + 'loss = "hinge"', ["loss = 'hinge'"]),
+        (VALID + 'loss = "logistic"\nlimit = true', ["limit = true", "leave it out"]),
+        ("width = 8\nsteps = 2\nrelative_step = 0.5\nloss = 'logistic'", ["relative_step", "give step_size"]),
+        ('family = "nguyen2020-pyramid"\nwidths = [8, 4]\nsteps = 2\nstep_size = 1.0', ["widths = 8", '"64,32,1"']),
+        ('family = "nguyen2020-pyramid"\nwidths = "8,0"\nsteps = 2\nstep_size = 1.0', ["widths = '8,0'"]),
+        (
+            'family = ["nguyen2020-pyramid", "two-layer"]\nwidths = "9,1"\nsteps = 2\nstep_size = 1.0',
+            ["two-layer has no key widths"],
+        ),
     ],
 )
 def test_what_is_no_grid_is_refused_in_one_line(grid, text, words):

@@ -2,7 +2,6 @@
 
 from unittest.mock import Mock
 
-import msgspec
 import numpy as np
 import pytest
 from distributed import KilledWorker
@@ -11,18 +10,19 @@ from bounds.problem import Problem
 from bounds.settings import TwoLayer
 from empirical.datasets import load_data
 from empirical.foresight import MemoryForeseen
-from empirical.grids import Cell, Point
-from empirical.planning import Job, plan, refuse_what_does_not_fit, specifications_of
+from empirical.grids import cells
+from empirical.planning import Job, plan, refuse_what_does_not_fit
 from empirical.results import table
 from empirical.store import Failure, Store
 from empirical.sweeps import ClusterLost, StoreUnwritable, _outcome, train_job
 from empirical.training import Run, train
+from empirical.workloads import workload
 
-POINT = Point(data="sphere:n=8,d=3,seed=1", width=8, steps=5, step_size=0.2)
+KEYS = {"data": "sphere:n=8,d=3,seed=1", "width": 8, "steps": 5, "step_size": 0.2}
 
 
-def jobs(store, seeds=range(4), point=POINT, **options):
-    (planned,) = plan([Cell(point, tuple(seeds))], store, **options)
+def jobs(store, seeds=range(4), keys=KEYS, **options):
+    (planned,) = plan(cells({**keys, "seed": list(seeds)}), store, **options)
     return planned, list(planned.jobs())
 
 
@@ -67,7 +67,7 @@ def test_an_error_becomes_a_recorded_failure_and_is_tried_again_on_request(tmp_p
 
 def test_divergence_is_a_verdict_and_no_failure(tmp_path):
     store = Store(tmp_path)
-    _, (job,) = jobs(store, point=msgspec.structs.replace(POINT, step_size=1e200, steps=50))
+    _, (job,) = jobs(store, keys=KEYS | {"step_size": 1e200, "steps": 50})
     assert train_job(job, str(tmp_path)).failed == 0
     assert table(store)["verdict"].to_list() == ["diverged"] * 4
 
@@ -84,23 +84,24 @@ def test_a_store_that_cannot_be_written_stops_a_sweep(tmp_path, monkeypatch):
 
 
 def test_a_relative_step_is_in_units_of_the_largest_stable_one(tmp_path):
-    point = msgspec.structs.replace(POINT, step_size=None, relative_step=0.25, limit=True)
-    (spec,) = specifications_of(point, [0])
+    keys = {name: value for name, value in KEYS.items() if name != "step_size"}
+    work, plain = (workload(cells(k)[0].point) for k in ({**keys, "relative_step": 0.25, "limit": True}, KEYS))
+    (spec,) = work.specifications([0])
     data = load_data("sphere:n=8,d=3,seed=1")
     limit = Problem(data.X, data.y).gram(TwoLayer()).midpoint
     assert spec.step_size == pytest.approx(0.5 / np.linalg.eigvalsh(limit)[-1], rel=1e-12)
-    assert spec.limit_gram != "" == specifications_of(POINT, [0])[0].limit_gram
+    assert spec.limit_gram != "" == plain.specifications([0])[0].limit_gram
 
 
 def test_jobs_are_whole_and_each_seed_is_in_one():
-    planned, cut = jobs(None, seeds=range(1000), point=msgspec.structs.replace(POINT, steps=50_000))
+    planned, cut = jobs(None, seeds=range(1000), keys=KEYS | {"steps": 50_000})
     assert len(cut) > 3
     assert [seed for job in cut for seed in job.seeds] == list(range(1000))
     assert [key for job in cut for key in job.keys] == list(planned.keys)
 
 
 def test_a_grid_that_does_not_fit_a_worker_is_refused():
-    (planned,) = plan([Cell(msgspec.structs.replace(POINT, width=10**9), (0,))], None)
+    (planned,) = plan(cells(KEYS | {"width": 10**9}), None)
     assert planned.worker_bytes > 10**11
     with pytest.raises(MemoryForeseen, match="at most width"):
         refuse_what_does_not_fit([planned], 10**9)

@@ -1,23 +1,30 @@
 """Published experiments and promised laws at a size that runs in a test."""
 
-import json
+import inspect
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from bounds.catalogue import theorem
 from empirical.datasets import load_data
 from empirical.reproductions import (
-    __main__,
+    READ_OFF_THE_PAPER,
     allenzhu2019_laws,
+    allenzhu2019_stochastic,
     arora2019_curve,
+    ding2021_distances,
     ding2021_rates,
+    du2019_figure_1,
     figure_one,
     kernel_drift,
     liu2021_energy,
+    running,
     su2019_harmonics,
 )
-from empirical.reproductions.rows import Row
+from empirical.reproductions.listing import REPRODUCTIONS
+from empirical.reproductions.rows import Series, mean_and_margin, rate_panel, rms_and_margin
 from empirical.store import Store
 from empirical.training import train
 
@@ -49,87 +56,170 @@ def test_curves_resume_and_come_in_order(tmp_path):
     assert calls == [(2, 4), (3, 4), (4, 4)]
 
 
-def by_quantity(rows):
-    return {f"{row.quantity}, {row.at}": row for row in rows}
+def by_quantity(findings):
+    return {f"{row.quantity}, {row.at}": row for row in findings.rows}
+
+
+def test_the_panels_are_the_series_and_the_paper_s_numbers_stand_beside_their_own_size_only():
+    found = du2019_figure_1.beside_the_paper([50, 100], points=30, epochs=10)
+    series = figure_one([50, 100], epochs=10, points=30, dimension=30)
+    assert [row.measured for row in found.rows[2:4]] == [one.flips[-1] for one in series]
+    assert found.panels[2].series[0].y[-1] == series[0].travel[-1] ** 2
+    assert {row.promised for row in found.rows} == {"-"}
+    assert all(one.source == "measured" for panel in found.panels for one in panel.series)
+    (whole,) = du2019_figure_1.beside_the_paper([500], points=1000, epochs=100).panels[:1]
+    assert whole.series[-1] == Series("read off the paper", (100.0,), (READ_OFF_THE_PAPER[500][0],), source="published")
+    assert whole.series[0].y[-1] == pytest.approx(READ_OFF_THE_PAPER[500][0], abs=0.2)
 
 
 def test_residuals_follow_the_harmonic_degree():
-    rows = by_quantity(su2019_harmonics.residuals_by_degree([400], width=512, steps=[0, 20]))
-    for name, slack in [("x_1", 0.15), ("1", 0.05), ("x_1^2 - x_2^2", 0.03), ("x_1 x_2 x_3", 0.1)]:
-        row = rows[f"rms residual of {name}, n = 400, step 20"]
+    for (name, (degree, _)), slack in zip(su2019_harmonics.TARGETS.items(), (0.15, 0.05, 0.03, 0.1), strict=True):
+        found = su2019_harmonics.residuals(name, [400], width=512, steps=[20], seeds=[0, 1])
+        (row,) = found.rows
         assert row.measured == pytest.approx(float(row.promised), rel=slack)
-        first = rows[f"rms residual of {name}, n = 400, step 0"]
-        assert first.measured == pytest.approx(float(first.promised), abs=1e-4)
+        measured, promised = found.panels[0].series
+        assert measured.x[0] == 0 and measured.y[0] == 1 and measured.y[-1] == pytest.approx(row.measured)
+        assert promised.source == "promised" and promised.y[20] == pytest.approx(float(row.promised), abs=1e-4)
+        assert f"degree {degree}" in found.panels[0].title
 
 
 def test_the_loss_curve_is_the_predicted_one_up_to_the_width():
-    rows = arora2019_curve.curve_deviations([256, 1024, 4096], points=20, steps=60, seeds=[0, 1])
+    found = arora2019_curve.curve_deviations([256, 1024, 4096], points=20, steps=60, seeds=[0, 1])
+    rows = found.rows
     assert [row.measured for row in rows[:3]] == sorted((row.measured for row in rows[:3]), reverse=True)
     assert rows[2].measured < 0.02 and rows[3].measured + rows[3].margin > -1 and rows[3].measured < -0.25
+    *_, widest, predicted = found.panels[0].series
+    at = [predicted.x.index(x) for x in widest.x]
+    assert np.max(np.abs(np.array(widest.y) - np.array(predicted.y)[at])) <= 0.02
     curve = arora2019_curve.predicted_norms(np.diag([0.5, 0.1]), np.array([3.0, 4.0]), 1.0, 2)
     np.testing.assert_allclose(curve, [5, math.hypot(1.5, 3.6), math.hypot(0.75, 3.24)])
 
 
 def test_the_kernel_of_wider_networks_moves_less():
-    rows = [r for r in kernel_drift.drift_exponents([32, 128, 512], steps=40, seeds=[0, 1]) if "exponent" in r.quantity]
+    found = kernel_drift.drift_exponents([32, 128, 512], steps=40, seeds=[0, 1])
+    rows = [row for row in found.rows if "exponent" in row.quantity]
     assert len(rows) == 4 and all(row.measured - row.margin < -0.4 for row in rows)
     assert all(row.measured < -0.7 for row in rows if "tanh" in row.at)
+    assert [[one.label for one in panel.series[:2]] for panel in found.panels] == [
+        ["independent start", "antisymmetric start"]
+    ] * 2
 
 
 def test_rates_of_the_mean_field_limit():
-    width = ding2021_rates.width_rate([8, 32, 128], time=0.2, depth=3, replicas=10, reference=2000)
+    width = ding2021_rates.width_rate([8, 32, 128], time=0.2, depth=3, replicas=10, reference=2000).rows
     assert width[-1].measured == pytest.approx(-0.5, abs=0.35)
-    depth = ding2021_rates.depth_rate([4, 8, 16], time=0.2, branches=8, reference=128, seeds=[0])
+    depth = ding2021_rates.depth_rate([4, 8, 16], time=0.2, branches=8, reference=128, seeds=[0]).rows
     assert depth[-1].measured == pytest.approx(-1, abs=0.35)
-    start = ding2021_rates.start_deviation([(4, 16), (16, 16)], replicas=30)
+    start = ding2021_rates.start_deviation([(4, 16), (16, 16)], replicas=30).rows
     assert max(row.measured for row in start) < 1.5 * min(row.measured for row in start)
+    assert all(0 < row.margin < row.measured / 2 for row in start)
+
+
+def test_distances_of_the_particles_fall_at_their_three_rates():
+    found = ding2021_distances.distances([8, 32, 128], time=0.5, depth=2, replicas=8, reference=1024)
+    rates = {row.quantity.removeprefix("exponent in M of: "): row for row in found.rows if "exponent" in row.quantity}
+    assert rates["W_2 from the ideal particles"].measured == pytest.approx(-0.5, abs=0.25)
+    assert rates["sliced W_2 from the limit"].measured == pytest.approx(-0.45, abs=0.12)
+    assert rates["W_2 between networks of different draws"].measured == pytest.approx(-1 / 7, abs=0.08)
+    with pytest.raises(ValueError, match="4 groups of 32 particles need a reference of as many, not 100"):
+        ding2021_distances.distances([32], replicas=4, reference=100)
 
 
 def test_laws_of_the_energy():
-    for row in liu2021_energy.moments([(8, 1.0)], n=16, draws=200):
-        if row.margin:
-            assert abs(row.measured - float(row.promised)) < 2.5 * row.margin
-        else:
-            assert 0.5 < row.measured < 2
-    rows = liu2021_energy.gap_exponent(sizes=[8, 16, 32], restarts=2)
+    for row in liu2021_energy.moments([(8, 1.0)], sizes=[16], draws=200).rows:
+        assert abs(row.measured - float(row.promised)) < 2.5 * row.margin < row.measured
+    rows = liu2021_energy.gap_exponent(sizes=[8, 16, 32], restarts=2).rows
     assert rows[-1].measured == pytest.approx(-0.5, abs=0.12)
-    assert all(0 < row.measured < 1e-3 for row in liu2021_energy.orthogonality([16]))
-    free, *exact, descent, regularised = liu2021_energy.energy_in_training(40)
+    assert all(0 < row.measured < 1e-3 for row in liu2021_energy.orthogonality([16]).rows)
+    training = liu2021_energy.energy_in_training(40)
+    free, *exact, descent, regularised = training.rows
     assert free.measured > 1e-3 and all(row.measured < 1e-12 for row in exact) and len(exact) == 4
     for row in (descent, regularised):
         assert 0 < row.measured < float(row.promised.removeprefix("at most "))
-    drift = liu2021_energy.descent_drift([10, 40], d=16)
+    assert [one.label for one in training.panels[0].series] == ["free", "descent", "regularised"]
+    drift = liu2021_energy.descent_drift([10, 40], d=16).rows
     assert 1e-5 < drift[0].measured < drift[1].measured
 
 
 def test_the_lemmas_in_training():
-    rows = allenzhu2019_laws.laws([64, 128, 256], size=5, seeds=[0, 1])
-    slopes = {row.quantity: row for row in rows if row.margin is not None}
+    found = allenzhu2019_laws.laws([2], [64, 128, 256], size=5, seeds=[0, 1])
+    slopes = {row.quantity: row for row in found.rows if row.quantity.startswith("exponent")}
     assert slopes["exponent in m of: travel, spectral"].measured == pytest.approx(-0.5, abs=0.25)
+    assert slopes["exponent in m of: change of the features"].measured == pytest.approx(-0.5, abs=0.3)
     assert slopes["exponent in m of: relative Jacobian change"].measured < 0
-    assert all(row.measured > 0.01 for row in rows if row.quantity.startswith("least"))
-    flips = [row.measured for row in rows if row.quantity.startswith("largest share")]
+    assert all(row.measured > 0.01 for row in found.rows if row.quantity.startswith("least"))
+    flips = [row.measured for row in found.rows if row.quantity.startswith("largest share")]
     assert 0.01 < min(flips) and max(flips) < 1
-    assert all(5 < row.measured < 400 for row in rows if row.quantity.startswith("steps"))
+    assert all(5 < row.measured < 400 for row in found.rows if row.quantity.startswith("steps"))
+    assert all(0.05 < row.measured < 2 for row in found.rows if row.quantity.startswith("largest eigenvalue"))
+
+
+def test_gradient_dominance_grows_with_depth_and_the_last_layer_alone_does_not():
+    rows = by_quantity(allenzhu2019_laws.dominance_at_the_start([1, 3], width=128, size=5, seeds=[0, 1]))
+    one, three = (rows[f"|grad F|^2 d / (m F), all layers, L = {L}, m = 128"].measured for L in (1, 3))
+    assert three > 1.5 * one
+    last = rows["|grad F|^2 d / (m F), last layer, L = 3, m = 128"].measured
+    assert rows["|grad F|^2 d / (m F), last layer, L = 1, m = 128"].measured == pytest.approx(one)
+    assert 0.2 < last < three
 
 
 def test_perturbations_against_the_gradient():
     rows = by_quantity(allenzhu2019_laws.perturbations([1e-2, 1e-1], width=128, depth=2, size=5))
     for omega in ("0.01", "0.1"):
         at = f"L = 2, m = 128, omega = {omega}"
-        assert 0 < rows[f"semi-smoothness, remainder / bound, {at}"].measured < 1
+        bound = rows[f"semi-smoothness, remainder / bound, {at}"].measured
+        assert 0 < rows[f"the same along a random W', absolute, {at}"].measured < bound < 1
         assert 0.01 < rows[f"semi-smoothness, remainder / (n L^2 m omega^2 / d), {at}"].measured < 1
         assert 0.1 < rows[f"relative Jacobian change / omega^(1/3), {at}"].measured < 10
 
 
-def test_the_command_prints_and_writes_its_rows(monkeypatch, capsys, tmp_path):
-    rows = [Row("slope", "m = 3", -0.51, "-1/2", 0.02), Row("loss", "step 4", 1.5, "2")]
-    monkeypatch.setattr(__main__, "REPRODUCTIONS", {"one": ("First", [lambda: rows]), "two": ("Second", [lambda: []])})
-    monkeypatch.setattr("sys.argv", ["reproductions", "one", "--json", str(tmp_path / "rows.json")])
-    __main__.main()
-    shown = capsys.readouterr().out
-    assert "First" in shown and "-0.51 ± 0.02" in shown and "Second" not in shown
-    written = json.loads((tmp_path / "rows.json").read_text())
-    slope = {"quantity": "slope", "at": "m = 3", "measured": -0.51, "promised": "-1/2", "margin": 0.02}
-    loss = {"quantity": "loss", "at": "step 4", "measured": 1.5, "promised": "2", "margin": None}
-    assert written == {"one": [slope, loss]}
+def test_stochastic_descent_takes_as_many_passes_whatever_the_batch():
+    found = allenzhu2019_stochastic.stochastic_descent([1, 2, 5], width=64, size=5, seeds=[0], horizon=4000)
+    rows = by_quantity(found)
+    passes = [rows[f"b times the steps to F / 1000, L = 2, m = 64, b = {b}"].measured for b in (1, 2, 5)]
+    assert max(passes) < 1.5 * min(passes)
+    ups = [rows[f"largest increase of log F in a step, L = 2, m = 64, b = {b}"] for b in (1, 2, 5)]
+    assert ups[2].measured < ups[0].measured / 2  # of all five inputs the gradient is exact
+    assert all(0 < up.measured < float(up.promised.split()[3]) for up in ups)
+    early = allenzhu2019_stochastic.stochastic_descent([1], width=64, size=5, seeds=[0, 1], horizon=3)
+    (late,) = (row for row in early.rows if "more steps" in row.quantity)
+    assert late.measured == 2 and not any("times the steps" in row.quantity for row in early.rows)
+
+
+def test_intervals_of_means_and_their_guide():
+    mean, margin = mean_and_margin([1.0, 2.0, 3.0])
+    assert mean == 2 and margin == pytest.approx(4.302653 / math.sqrt(3), rel=1e-6)
+    assert mean_and_margin([5.0]) == (5.0, None)
+    root, spread = rms_and_margin([3.0, -4.0])
+    assert root == pytest.approx(math.sqrt(12.5)) and spread == pytest.approx(12.706205 * 3.5 / (2 * root), rel=1e-6)
+    curve = Series("c", (1.0, 4.0, 16.0), (1.0, 0.7, 0.2))
+    guide = rate_panel("t", "x", "y", [curve], exponent=Fraction(-1, 2)).series[-1]
+    assert guide.label == "slope -1/2" and guide.source == "promised"
+    assert all(line > y for line, y in zip(guide.y, curve.y, strict=True))
+    assert guide.y[0] / guide.y[1] == pytest.approx(2)
+
+
+@pytest.mark.parametrize("name", REPRODUCTIONS)
+def test_every_claim_bears_the_mark_of_its_statement_in_the_catalogue(name):
+    for claim in REPRODUCTIONS[name].claims:
+        if claim.identifier:
+            assert claim.mark in {edition.mark for edition in theorem(claim.identifier).editions}, claim
+    names = [part.name for part in REPRODUCTIONS[name].parts]
+    assert len(set(names)) == len(names)
+    for part in REPRODUCTIONS[name].parts:
+        parameters = inspect.signature(part.run).parameters
+        assert {*part.arguments, *part.quick} <= set(parameters) and part.keeps == ("store" in parameters)
+
+
+def test_parts_are_kept_and_taken_from_the_store(tmp_path, monkeypatch):
+    store, calls = Store(tmp_path), []
+    first = running.reproduce(["drift", "su2019"], store, quick=True, workers=1, progress=lambda *c: calls.append(c))
+    assert list(first) == ["su2019", "drift"] and calls == [(k, 5) for k in range(6)]
+    monkeypatch.setattr(running, "run_part", lambda *_: pytest.fail("it ran again"))
+    assert running.reproduce(["drift", "su2019"], store, quick=True) == first
+    keys = {result.key for parts in first.values() for result in parts}
+    assert set(store.keys()) == keys
+    spec = first["drift"][0].spec
+    assert spec.arguments["points"] == 10 and list(spec.arguments["widths"]) == [32, 64, 128]
+    with pytest.raises(ValueError, match="no reproduction 'frift': choose from du2019"):
+        running.reproduce(["frift"], store)

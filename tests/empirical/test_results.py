@@ -44,6 +44,8 @@ def test_rows_are_the_runs(store):
         assert row["first.residual_norms"] == run.residual_norms[0]
         assert row["last.residual_norms"] == run.residual_norms[-1]
         assert row["last.travel"] == run.observations[-1].travel
+        assert (row["family"], row["method"], row["loss"]) == ("two-layer", "gradient-descent", "squares")
+        assert row["last.loss"] == pytest.approx(run.residual_norms[-1] ** 2 / 2, rel=1e-14)
     mean = found.filter(verdict="finished").group_by("width").agg(pl.col("last.loss").mean()).sort("width")
     runs = [run for key in store.keys() if (run := store.get(key, Run)).verdict == "finished"]
     for width, loss in mean.iter_rows():
@@ -110,7 +112,8 @@ def test_runs_of_any_family_are_rows(tmp_path, rng_problem):
     for row in found.iter_rows(named=True):
         run = runs[row["family"], row["method"]]
         assert row["key"] == run.key and row["width"] == 6 and row["verdict"] == "finished"
-        assert row["last.losses"] == run.losses[-1]
+        assert (row["kind"], row["loss"], row["points"], row["dimension"]) == ("NetworkRun", "squares", 6, 4)
+        assert (row["first.loss"], row["last.loss"]) == (run.losses[0], run.losses[-1])
         last = run.measurements[-1]
         for name, value in last.values.items():
             if not isinstance(value, list):

@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from functools import lru_cache
 
 import psutil
 import pytest
 
 from empirical.grids import read_grid
-from empirical.planning import arrays_of, training_of
 from empirical.store import Store
-from empirical.training import Run, train_seeds
+from empirical.training import Run
+from empirical.workloads import workload
 
 GRID = """
 data = "sphere:n=30,d=5,seed=0"
@@ -21,6 +22,19 @@ width = [64, 128]
 step_size = 0.1
 seed = "0..29"
 steps = 8000
+"""
+NETWORKS = """
+data = "sphere:n=30,d=5,seed=0"
+family = ["du2019-deep-resnet", "du2019-deep-fc"]
+width = 24
+depth = 3
+method = "stochastic-descent"
+batch = 10
+momentum = 0.5
+step_size = 0.02
+observe = "travel"
+seed = "0..29"
+steps = 300
 """
 RUNS = 60
 
@@ -37,17 +51,26 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """Every run of the grid, trained here and now without any store."""
-    path = tmp_path_factory.mktemp("expected") / "grid.toml"
-    path.write_text(GRID)
-    found = {}
-    for cell in read_grid(path):
-        arrays, options = arrays_of(cell.point), training_of(cell.point)
-        found |= {run.key: run for run in train_seeds(*arrays, **options, seeds=cell.seeds)}
+def alone(folder, text):
+    """Every run of a grid, trained here and now and not by a sweep."""
+    (folder / "grid.toml").write_text(text)
+    store, found = Store(folder / "alone"), {}
+    for cell in read_grid(folder / "grid.toml"):
+        work = workload(cell.point)
+        work.train(cell.seeds, store)
+        found |= {spec.key: store.get(spec.key, work.record) for spec in work.specifications(cell.seeds)}
     assert len(found) == RUNS
     return found
+
+
+@pytest.fixture(scope="module")
+def alone_of(tmp_path_factory):
+    return lru_cache(lambda text: alone(tmp_path_factory.mktemp("expected"), text))
+
+
+@pytest.fixture
+def expected(alone_of):
+    return alone_of(GRID)
 
 
 def start(grid, runs, *options, **environment):
@@ -92,7 +115,7 @@ def check(runs, expected):
     store = Store(runs)
     assert store.keys() == sorted(expected)
     for key, run in expected.items():
-        assert store.get(key, Run) == run
+        assert store.get(key, type(run)) == run
     assert {path.name for path in runs.iterdir() if path.suffix != ".msgpack"} == {".claims", "runs.parquet"}
 
 
@@ -102,7 +125,10 @@ def workers_of(process):
     return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
 
 
-def test_workers_killed_in_mid_run_lose_nothing_and_damaged_files_are_done_again(grid, runs, expected):
+@pytest.mark.parametrize("text", [GRID, NETWORKS], ids=["two-layer", "networks"])
+def test_workers_killed_in_mid_run_lose_nothing_and_damaged_files_are_done_again(grid, runs, text, alone_of):
+    expected = alone_of(text)
+    grid.write_text(text)
     sweep = start(grid, runs)
     until(lambda: count(runs) > 10)
     victims = workers_of(sweep)

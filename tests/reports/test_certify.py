@@ -14,7 +14,7 @@ from bounds.checker import verify
 from reports.cli import main
 from reports.commands.records import Certification
 from reports.commands.verify import Verified
-from tests.bounds.certificates.networks import data, draw, stack, trained
+from tests.bounds.certificates.networks import data, draw, image_stack, images, stack, trained
 
 SMALL = ["certify", "--data", "sphere:n=6,d=6", "--width", "12"]
 WIDE = ["certify", "--data", "orthonormal:n=4", "--width", "8192"]
@@ -196,10 +196,22 @@ def test_points_of_one_run_are_one_network(capsys, folder, run):
         assert out == "" and words in err.splitlines()[-1] and "Traceback" not in err
 
 
-def test_a_network_with_several_outputs_is_for_the_library(capsys, folder, run):
-    network = stack("tanh", 4, (12,), outputs=3)
+def test_images_and_several_outputs(capsys, folder):
+    """Labels of several columns are taken as stored, images as rows."""
+    network = image_stack("tanh", (3, 3), (4, 4), channels=2, outputs=3, bias=True)
+    X, y = images(network, 0, 4)
+    np.savez(folder / "mine.npz", X=X.reshape(4, 2, 3, 3), y=2 * y)
+    np.savez(folder / "single.npz", X=X, y=y[:, 0])
     write_arrays(folder / "net.safetensors", draw(network, 0), {SETTING: json.dumps(network.plain())})
-    assert "3 outputs" in said(capsys, *CHECKPOINTS, "net.safetensors", code=2).err
+    found = json.loads(said(capsys, *CHECKPOINTS, "net.safetensors", "--polish", "--json", code=0).out)
+    assert (
+        "4 (patches of 3x3 at 3x3 positions)" in found["network"] and "3 labels, as stored" in found["data"][0]["value"]
+    )
+    assert verify(found["certificate"]).holds
+    rest = ["--weights", "net.safetensors"]
+    for more in (["digits"], ["single.npz"], ["mine.npz", "--n", "3"], ["mine.npz", "--labels", "random"]):
+        out, err = said(capsys, "certify", "--data", *more, *rest, code=2)
+        assert out == "" and "3 outputs" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_report_holds_page_record_schema_tables_and_figures(comparison, files,
     suffixes = {name.rpartition(".")[2] for name in files if name.startswith("figures/")}
     assert suffixes == {"svg", "pdf", "tex", "dat"}
     for name in files:
-        assert output._OURS.fullmatch(name), name
+        assert output.REPORT.fullmatch(name), name
 
 
 def test_the_record_survives_a_round_trip_and_fits_its_schema(comparison, files):

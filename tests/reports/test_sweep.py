@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("distributed")
 
-from empirical.grids import Cell, Point  # noqa: E402
+from empirical.grids import read_grid  # noqa: E402
 from empirical.planning import plan  # noqa: E402
 from empirical.store import Store  # noqa: E402
 from empirical.sweeps import train_job  # noqa: E402
@@ -63,9 +63,9 @@ def test_a_dry_run_shows_runs_memory_and_time_and_trains_nothing(capsys, folder)
 
 def test_runs_that_failed_before_make_the_exit_code_3(capsys, folder, monkeypatch):
     store = Store("runs")
-    for planned in plan(_cells(), store):
+    for planned in plan(read_grid(Path("grid.toml")), store):
         for job in planned.jobs():
-            if job.point.width == 16:
+            if job.point.family.width == 16:
                 monkeypatch.setattr("empirical.training.require_memory", lambda *_, **__: 1 / 0)
             train_job(job, "runs")
     assert main(["sweep", "grid.toml", "--store", "runs", "--json"]) == 3
@@ -75,11 +75,6 @@ def test_runs_that_failed_before_make_the_exit_code_3(capsys, folder, monkeypatc
     assert Path(record["table"]).is_file()
     assert main(["sweep", "grid.toml", "--store", "runs"]) == 3
     assert "3 failed: ZeroDivisionError: division by zero (--retry-failed" in capsys.readouterr().out
-
-
-def _cells():
-    points = [Point(data="sphere:n=8,d=3,seed=1", width=w, steps=5, step_size=0.2) for w in (8, 16)]
-    return [Cell(point, (0, 1, 2)) for point in points]
 
 
 def test_the_example_is_what_ships(capsys):
