@@ -95,9 +95,25 @@ class Signals:
 
     @cached_property
     def arrow_size(self) -> Floats:
-        """Upper bounds (n C,) of max |a_l|."""
-        largest: Floats = np.abs(self.arrow).max(axis=1)
-        return largest + self.arrow_error
+        """Upper bounds (n,) of max |sum_c u_c a_lc| over unit vectors u: of the columns of (a_lc)_c."""
+        rows = self.arrow.reshape(len(self.below), -1, self.arrow.shape[1])
+        largest: Floats = np.sqrt(np.einsum("icj,icj->ij", rows, rows)).max(axis=1)
+        return inflate(largest + self._together(self.arrow_error), MANY) + UNDERFLOW
+
+    @cached_property
+    def slope_size(self) -> Floats:
+        """Upper bounds (n,) of ||sum_c u_c g_lc|| over unit vectors u: the root of a row sum of the inner products."""
+        rows = self.slope.reshape(len(self.below), -1, self.slope.shape[1])
+        norms = row_norms(self.slope).reshape(len(rows), -1)
+        sums = np.abs(rows @ rows.transpose(0, 2, 1)).sum(axis=2)
+        sums += gamma(rows.shape[2]) * norms * norms.sum(axis=1)[:, None]
+        size: Floats = np.sqrt(sums.max(axis=1)) + self._together(self.slope_error)
+        return inflate(size, MANY) + UNDERFLOW
+
+    def _together(self, errors: Floats) -> Floats:
+        """The norm (n,) of what is known for each output."""
+        norms: Floats = np.sqrt(np.square(errors).reshape(len(self.below), -1).sum(axis=1))
+        return norms
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,11 @@ beta = sup |sigma''|
     ||J - J'||^2 <= sum_r ||A_r||^2 ||diag(d_r) X~||^2 <= max_r ||A_r||^2 sum_r max_ip d_rip^2 ||X~||^2,
     |d_rip| <= beta ||x~_ip|| ||w_r - w'_r||,   so   L = beta max_r ||A_r||_F max_ip ||x~_ip|| ||X~||   everywhere.
 
-**Any stack, smooth.** Let V = (V_l) be a direction with block norms v = (||V_l||_F), dots derivatives along it, a_l and
-g_l the derivatives of one output f to sigma(z_l) and z_l. Layer l has p_l positions, and no entry of its input is in
-more than q_l patches (p = q = 1 where it is dense). It is linear in its numbers, z = s V phi(h) + b, and the sharing of
-weights enters through three norms, each by Cauchy and Schwarz over the positions:
+**Any stack, smooth.** Let V = (V_l) be a direction with block norms v = (||V_l||_F), dots derivatives along it, and f
+one output, or any sum f = sum_c u_c f_c of outputs of one input that a unit vector u weighs; a_l and g_l are the
+derivatives of f to sigma(z_l) and z_l, and max|a_l| and ||g_l|| are taken over all u. Layer l has p_l positions, and no
+entry of its input is in more than q_l patches (p = q = 1 where it is dense). It is linear in its numbers,
+z = s V phi(h) + b, and the sharing of weights enters through three norms, each by Cauchy and Schwarz over positions:
 
     (sum_p ||s V phi_p(h) + b||^2)^(1/2) <= (s^2 ||phi(h)||_F^2 + p [bias])^(1/2) ||(V, b)||_F,
     (sum_p ||W phi_p(h')||^2)^(1/2) <= ||W|| ||phi(h')||_F <= sqrt(q) ||W|| ||h'||,
@@ -29,9 +30,10 @@ where e_l is left out if layer l is not trained. Differentiating twice and unrol
     f'' = sum_l  a_l . (sigma''(z_l) (z_l')^2) + 2 s g_l . (V_l phi(h'_{l-1}))   (the last: g a unit vector, no sigma),
     |f''| <= v^T Q v,   Q = sum_l  beta max|a_l| alpha_l alpha_l^T + s sqrt(q) ||g_l|| (e_l A_{l-1}^T + A_{l-1} e_l^T).
 
-So the gradient of f is lambda_max(Q)-Lipschitz on the ball, and J is, with L = (sum lambda_max(Q_ic)^2)^(1/2) over the
-outputs c of all inputs i. For the largest eigenvalue of the nonnegative matrix Q any positive vector x gives the bound
-max_j (Q x)_j / x_j (Collatz). Its Frobenius norm is another.
+So the gradient of each such f is lambda_max(Q_i)-Lipschitz on the ball, and by Cauchy and Schwarz over the inputs J is,
+with L = (sum_i lambda_max(Q_i)^2)^(1/2). For the largest eigenvalue of the nonnegative matrix Q any positive vector x
+gives the bound max_j (Q x)_j / x_j (Collatz). Its Frobenius norm is another. Over all u, max|a| is the largest norm of
+a column of (a_c)_c, and ||g|| the spectral norm of (g_c)_c, at most the root of a row sum of the inner products.
 
 Norms on the ball: ||W_l|| + R; ||phi(h_l)|| + sqrt(q) ||A_l|| R; and backward, for the changes da_l, dg_l, db_l of a_l,
 g_l and b_l = df/dh_l, with b_l = s phi^T(W^T g_{l+1}) (+ b_{l+1} if residual):
@@ -156,27 +158,26 @@ def _forward(at: Evaluation, radius: float) -> _Forward:
 
 
 def _second_derivatives(at: Evaluation, forward: _Forward, radius: float) -> Floats:
-    """Q for every output of every input, (n C, layers, layers)."""
-    rows, depth = len(at.outputs), len(at.signals)
-    count = rows // len(at.signals[0].below)
+    """Q for every input, (n, layers, layers)."""
+    n, depth = len(at.signals[0].below), len(at.signals)
     lipschitz, beta = at.pointwise.lipschitz, at.pointwise.smoothness or 0.0
-    Q = np.zeros((rows, depth, depth))
-    change = np.zeros(rows)  # of df/dz at the layer above
-    past = np.zeros(rows)  # of df/dh there
+    Q = np.zeros((n, depth, depth))
+    change = np.zeros(n)  # of df/dz at the layer above
+    past = np.zeros(n)  # of df/dh there
     for index in reversed(range(depth)):
         signal = at.signals[index]
-        alpha, below_slope = (np.repeat(part[index], count, axis=0) for part in (forward.alpha, forward.below))
+        alpha, below_slope = forward.alpha[index], forward.below[index]
         if index < depth - 1:
             arrow_change = signal.skip * past
             largest = signal.arrow_size + arrow_change
             Q += (beta * largest)[:, None, None] * alpha[:, :, None] * alpha[:, None, :]
             change = lipschitz * arrow_change + signal.arrow_size * beta * _norm(alpha) * radius
-        slope = signal.scale * signal.layer.patch_norm * (signal.slope_norm + change)
+        slope = signal.scale * signal.layer.patch_norm * (signal.slope_size + change)
         if signal.layer.trained:
             Q[:, index, :] += slope[:, None] * below_slope
             Q[:, :, index] += slope[:, None] * below_slope
         moved = _moved(signal, radius)
-        below = signal.scale * signal.layer.patch_norm * ((signal.size + moved) * change + moved * signal.slope_norm)
+        below = signal.scale * signal.layer.patch_norm * ((signal.size + moved) * change + moved * signal.slope_size)
         past = below if signal.layer.skip_squared is None else below + past
     return Q
 

@@ -141,6 +141,33 @@ CROSSINGS = (
 )
 """Of :mod:`bounds.certificates.kinks` and :mod:`bounds.certificates.relu_proofs`."""
 
+g, k, u, z = symbols("g k u z", real=True)
+
+SHARING = (
+    Obligation(
+        "one weight at two positions",
+        "|V x_1|^2 + |V x_2|^2 <= (x_1^2 + x_2^2) V^2: the gradient is as long as both patches together",
+        (),
+        Le((v * x) ** 2 + (v * w) ** 2, (x**2 + w**2) * v**2),
+        planted=Le((v * x) ** 2 + (v * w) ** 2, x**2 * v**2),
+    ),
+    Obligation(
+        "one input in two patches",
+        "(g_1 V h + g_2 V h)^2 <= 2 V^2 (g_1^2 + g_2^2) h^2: an entry of the input that two patches hold counts twice",
+        (),
+        Le((g * v * z + k * v * z) ** 2, 2 * v**2 * (g**2 + k**2) * z**2),
+        planted=Le((g * v * z + k * v * z) ** 2, Rational(19, 10) * v**2 * (g**2 + k**2) * z**2),
+    ),
+    Obligation(
+        "outputs under a unit vector",
+        "(u_1 a_1 + u_2 a_2)^2 <= a_1^2 + a_2^2 for u_1^2 + u_2^2 <= 1: a column norm bounds every sum of two outputs",
+        (Le(u**2 + w**2, 1),),
+        Le((u * g + w * k) ** 2, g**2 + k**2),
+        planted=Le((u * g + w * k) ** 2, Rational(99, 100) * (g**2 + k**2)),
+    ),
+)
+"""The norms of :mod:`bounds.certificates.lipschitz` by which positions and outputs share weights, for two of each."""
+
 _UNIT = (Ge(v, 0), Le(v, 1))
 
 ACTIVATIONS = (
@@ -167,5 +194,5 @@ ACTIVATIONS = (
     ),
 )
 
-OBLIGATIONS = (*LINEAR_STEP, *MAJORANT, *CROSSINGS, *ACTIVATIONS)
+OBLIGATIONS = (*LINEAR_STEP, *MAJORANT, *CROSSINGS, *SHARING, *ACTIVATIONS)
 """All of them."""

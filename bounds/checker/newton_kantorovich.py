@@ -189,11 +189,15 @@ def smoothness(network: Network, found: Signals, X: Floats, R: arb, *, continuou
             return last.scale * last.spread * network.activation.lipschitz * data_norm(first, X), None
     norms = [ball_norm_bound(layer.weight) for layer in layers]
     total, margin = arb(0), None if bend is not None else arb("inf")
-    for i in range(len(found.outputs)):
-        x = i // network.outputs
-        parts = ((found.below, x), (found.z, x), (found.arrow, i), (found.slope, i))
-        rows = [[[a[k, j] for j in range(a.ncols())] for a in part] for part, k in parts]
-        q, clear = _one_output(network, norms, rows, R)
+    for i in range(len(X)):
+        C = network.outputs
+        parts = (
+            (found.below, [i]),
+            (found.z, [i]),
+            *((part, range(i * C, i * C + C)) for part in (found.arrow, found.slope)),
+        )
+        rows = [[[[a[k, j] for j in range(a.ncols())] for k in some] for a in part] for part, some in parts]
+        q, clear = _one_input(network, norms, rows, R)
         total += q**2
         if margin is not None and clear is not None:
             margin = margin.min(clear)
@@ -218,8 +222,11 @@ def data_norm(first: Layer, X: Floats) -> arb:
     return extended + abs(1 - first.scale * c) * arb(len(X)).sqrt()
 
 
-def _one_output(network: Network, norms: list[arb], rows: list[list[list[arb]]], R: arb) -> tuple[arb, arb | None]:
-    """A bound of the second derivative of one output of one input on the ball, and how far ReLUs stay from kinks."""
+def _one_input(network: Network, norms: list[arb], rows: list[Any], R: arb) -> tuple[arb, arb | None]:
+    """A bound of the second derivatives of the outputs of one input on the ball, and how far ReLUs stay from kinks.
+
+    It is one for every sum of outputs that a unit vector weighs.
+    """
     below, z, arrows, slopes = rows
     layers, depth = network.layers, len(network.layers)
     lip, bend = network.activation.lipschitz, network.activation.bend
@@ -227,14 +234,14 @@ def _one_output(network: Network, norms: list[arb], rows: list[list[list[arb]]],
     moved = [R if layer.trained else arb(0) for layer in layers]
     A, alphas, before = [arb(0)] * depth, [], []
     for index, layer in enumerate(layers):
-        size = norm(patches(layer, arb_mat([below[index]])).entries()) + layer.spread * norm(A) * R
+        size = norm(patches(layer, arb_mat(below[index])).entries()) + layer.spread * norm(A) * R
         alpha = [layer.scale * layer.spread * (norms[index] + moved[index]) * v for v in A]
         if layer.trained:
             alpha[index] += ((layer.scale * size) ** 2 + layer.positions * (layer.bias is not None)).sqrt()
         alphas.append(alpha)
         before.append(A)
         if kink is not None and index < depth - 1:
-            kink = kink.min(_least(z[index]) - norm(alpha) * R)
+            kink = kink.min(_least(z[index][0]) - norm(alpha) * R)
         A = (
             [lip * v for v in alpha]
             if layer.skip is None
@@ -245,13 +252,15 @@ def _one_output(network: Network, norms: list[arb], rows: list[list[list[arb]]],
     for index in reversed(range(depth)):
         layer, alpha = layers[index], alphas[index]
         if index < depth - 1:
-            arrow, shift = largest([abs(v) for v in arrows[index]]), past if layer.skip is None else layer.skip * past
+            arrow = largest([norm(list(column)) for column in zip(*arrows[index], strict=True)])
+            shift = past if layer.skip is None else layer.skip * past
             curved = arb(0) if bend is None else bend
             for j in range(depth):
                 for k in range(depth):
                     Q[j][k] += curved * (arrow + shift) * alpha[j] * alpha[k]
             change = lip * shift + arrow * curved * norm(alpha) * R
-        slope = norm(slopes[index])
+        G = arb_mat(slopes[index])
+        slope = largest([sum(map(abs, row), arb(0)) for row in (G * G.transpose()).tolist()]).sqrt()
         if layer.trained:
             for k in range(depth):
                 Q[index][k] += layer.scale * layer.spread * (slope + change) * before[index][k]

@@ -233,6 +233,12 @@ def test_overlaps_count_on_the_way_up(size: tuple[int, ...]) -> None:
     assert exact >= bound * {1: 0.95, 2: 0.75}[axes]
 
 
+def test_outputs_of_their_own_do_not_add_up() -> None:
+    """f_c = v_c w x for 4 outputs: J changes by x (|dv|^2 + dw^2)^(1/2)."""
+    network, weights = ones(Layer(1, 1), Layer(1, 4))
+    assert constant(network, weights, np.ones((1, 1))) == pytest.approx(1, rel=1e-6)
+
+
 def test_every_output_counts() -> None:
     """f_c = v w x for 4 outputs, frozen: each row of J changes by x (dv, dw)."""
     network, weights = ones(Layer(1, 1), Layer(1, 1), Layer(1, 4, trained=False))
