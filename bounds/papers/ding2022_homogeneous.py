@@ -28,7 +28,7 @@ from fractions import Fraction
 
 from sympy import Eq, Ge, Gt, Le, Symbol
 
-from bounds.arithmetic import Enclosure, Verdict, compare
+from bounds.arithmetic import Enclosure, Verdict, compare, large_constant
 from bounds.flow_maps import floor_on_a_line, increasing_floor
 from bounds.papers._mean_field_resnet import (
     ADMISSIBLE,
@@ -70,6 +70,10 @@ floor = quantity(
     value=lambda problem: Enclosure.of(floor_on_a_line(problem)),
     nonnegative=True,
 )
+
+velocity = quantity("v_theta", "norm of the gradient of the first variation in theta", nonnegative=True)
+theta_norm = quantity("theta", "norm of theta", latex=r"\lvert\theta\rvert", nonnegative=True)
+C = large_constant("C")
 
 FIT = Promise("zero loss", Le(limit_loss, 0, evaluate=False))
 ASSUMPTIONS = (GROWTH, UNIVERSAL, DATA, ADMISSIBLE, BOUNDED_PART)
@@ -238,6 +242,23 @@ TWO = (
     hypothesis("regularity", "dE/drho (., t_0) at rho_inf is Sard-regular on the unit sphere"),
 )
 
+separated = Statement(
+    "Lemmas H.2 and H.3",
+    "a start that separates two spheres, or two half-spaces, does so at every later pseudo-time",
+    NETWORKS,
+    "mean-field flow",
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(GROWTH, DATA, ADMISSIBLE, hypothesis("separation", "the start separates at one time t_0")),
+            promises=(Promise("velocity near the origin", Le(velocity, C * theta_norm)),),
+        ),
+    ),
+    remark="A velocity of that size moves no particle to the origin in finite time, so that the support is only "
+    "deformed: for Theorem 6.1 in theta, for Theorem 6.2 in theta_1. C grows with the pseudo-time.",
+)
+
 two_homogeneous = Statement(
     "Theorem 6.1",
     "2-homogeneous branches: if the mean-field flow converges, its limit has zero loss",
@@ -246,7 +267,7 @@ two_homogeneous = Statement(
     identifier="ding2022-two-homogeneous",
     concludes="exact fit",
     editions=(Edition("printed", Mark.READ, assumes=TWO, promises=(FIT,)), _corrected(*TWO)),
-    rests_on=(stationary, example),
+    rests_on=(stationary, separated, example),
     errors=(
         KnownError(
             "A C^2 f that is 2-homogeneous is quadratic in theta and not universal: read to the letter, no f meets "
@@ -285,7 +306,7 @@ partially_homogeneous = Statement(
     identifier="ding2022-partially-homogeneous",
     concludes="exact fit",
     editions=(Edition("printed", Mark.READ, assumes=ONE, promises=(FIT,)), _corrected(*ONE)),
-    rests_on=(stationary,),
+    rests_on=(stationary, separated),
     errors=(
         KnownError(
             "Definition 4.2, taken to the letter, bounds theta_2 on the support of the start; such a support "
@@ -365,7 +386,17 @@ PAPER = Paper(
     year=2022,
     venue="Submitted to the International Conference on Learning Representations (ICLR) 2022",
     arxiv="2110.02926",
-    statements=(adjoint_stays, stationary, example, order, two_homogeneous, partially_homogeneous, network, abstract),
+    statements=(
+        adjoint_stays,
+        stationary,
+        example,
+        order,
+        separated,
+        two_homogeneous,
+        partially_homogeneous,
+        network,
+        abstract,
+    ),
     kind="misc",
     part="global convergence (Sections 3 and 6, Appendix H)",
     remark="Read in the version submitted to ICLR 2022, whose numbers are used; later ones may have mended it.",

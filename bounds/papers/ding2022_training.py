@@ -32,6 +32,7 @@ from dataclasses import replace
 
 from sympy import Ge, Le, exp
 
+from bounds.arithmetic import large_constant
 from bounds.papers import ding2022_limit
 from bounds.papers._mean_field_particles import (
     E,
@@ -51,12 +52,12 @@ from bounds.papers._mean_field_particles import (
     r,
     velocities_differ,
 )
-from bounds.papers._mean_field_resnet import NETWORKS, eps, s
+from bounds.papers._mean_field_resnet import ADMISSIBLE, DATA, GROWTH, NETWORKS, eps, s
 from bounds.papers.ding2022_limit import bound_f as B
 from bounds.papers.ding2022_limit import lipschitz_f as K
 from bounds.papers.ding2022_limit import width_constant as V
 from bounds.papers.ding2022_limit import width_gap
-from bounds.quantities import delta, m
+from bounds.quantities import delta, m, quantity
 from bounds.statements import Condition, Edition, Mark, Promise, Statement, hypothesis
 
 CONSTANTS = (
@@ -74,6 +75,39 @@ SMOOTH = hypothesis(
     "branches with bounded derivatives",
     "on the states and weights reached up to pseudo-time s: |f| <= B, |d_z f| <= K, |d_theta f| <= K_theta, both "
     "derivatives Lambda-Lipschitz in state and weights; |g(Z) - y| <= r, |grad g| <= g_1, grad g g_2-Lipschitz",
+)
+
+state_gap = quantity(
+    "D_F",
+    "distance of the states of particles and of the limit",
+    latex=r"\lvert Z-Z^{\mathrm{dis}}\rvert",
+    nonnegative=True,
+)
+particle_gap = quantity("delta_F", "root mean square, over m and t, of the distance of particles from ideal ones")
+sampling = quantity("mu_F", "root mean square over t of the error of the mean of f over the ideal particles")
+C = large_constant("C")
+
+states = Statement(
+    "Lemma F.1",
+    "states of a network and of the limit are near if its particles are near ideal ones",
+    NETWORKS,
+    "mean-field flow",
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(GROWTH, DATA, ADMISSIBLE),
+            promises=(Promise("states", Le(state_gap, C * particle_gap + C * sampling)),),
+        ),
+        Edition(
+            "explicit",
+            Mark.REDERIVED,
+            assumes=(SMOOTH,),
+            promises=(Promise("states", Le(state_gap, exp(K) * (K_theta * particle_gap + sampling))),),
+            reason="Gronwall, in this file.",
+        ),
+    ),
+    remark="The sampling error is of order M^(-1/2).",
 )
 
 trained = Statement(
@@ -94,9 +128,12 @@ trained = Statement(
             arguments=(velocities_differ, gronwall, loss_moves, markov),
         ),
     ),
+    rests_on=(states,),
     remark="With probability 1 - delta at each pseudo-time s, not for all at once. Not in the paper, whose Assumption "
     "4.1 lets derivatives grow and whose constant is hidden. What the number of layers adds after training has no "
     "explicit constant here: D of Theorem E.2 is measured.",
 )
 
-PAPER = replace(ding2022_limit.PAPER, statements=(trained,), part="the width during training (Theorem E.1)")
+PAPER = replace(
+    ding2022_limit.PAPER, statements=(states, trained), part="the width during training (Theorem E.1, Appendix F)"
+)

@@ -8,7 +8,7 @@ theorems on fully-connected, residual and convolutional networks.
 from __future__ import annotations
 
 import flint
-from sympy import Ge, Gt, Le, exp, log, sqrt
+from sympy import Ge, Gt, Le, Symbol, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import SOFTPLUS
@@ -16,16 +16,28 @@ from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare
 from bounds.papers import _du2019_deep as shared
 from bounds.papers import _du2019_deep_steps as steps
 from bounds.papers._du2019_deep import SMOOTH, C, H, c
+from bounds.papers._du2019_gaussian_steps import (
+    along_the_segment,
+    diagonal,
+    off_diagonal,
+    one_more_factor,
+    relative,
+    root,
+    size,
+)
 from bounds.proofs import Obligation
 from bounds.quantities import (
+    at_zero,
     delta,
     initial_gram_deviation,
     lambda_0,
+    lipschitz,
     m,
     n,
     quantity,
     residual_scale,
     separation,
+    smoothness,
     unspecified,
 )
 from bounds.settings import FullyConnected, ResNet
@@ -64,6 +76,34 @@ pair_covariance = quantity(
     nonnegative=True,
 )
 depth_free = quantity("kappa_0", "a constant of data and activation that does not depend on depth", latex=r"\kappa")
+product_distance = quantity(
+    "D_prod", "Frobenius distance of the products", latex=r"\lVert\prod A_i-\prod B_i\rVert_F", nonnegative=True
+)
+mean_change = quantity(
+    "E_1", "change of E s(z), z ~ N(0, a), with a", latex=r"\lvert\Delta\mathrm{E}\sigma(z)\rvert", nonnegative=True
+)
+product_change = quantity(
+    "E_2",
+    "change of E s(u) s(v), (u, v) ~ N(0, A), with A",
+    latex=r"\lvert\Delta\mathrm{E}\sigma(u)\sigma(v)\rvert",
+    nonnegative=True,
+)
+derivative_change = quantity(
+    "E_3",
+    "change of E s'(u) s'(v), (u, v) ~ N(0, A), with A",
+    latex=r"\lvert\Delta\mathrm{E}\sigma'(u)\sigma'(v)\rvert",
+    nonnegative=True,
+)
+variance_change = quantity("d_a", "distance of the variances", latex=r"\lvert a-b\rvert", nonnegative=True)
+covariance_change = quantity(
+    "d_A", "Frobenius distance of the covariances", latex=r"\lVert A-B\rVert_F", nonnegative=True
+)
+largest_variance = quantity("q_max", "largest diagonal entry of both covariances")
+feature_eigenvalue = quantity("l_sigma", "least eigenvalue of the matrix E s(w.z_i) s(w.z_j)", nonnegative=True)
+tensor_eigenvalue = quantity(
+    "l_tensor", "least eigenvalue of the matrix of inner products of the tensor powers", nonnegative=True
+)
+slope_eigenvalue = quantity("l_slope", "least eigenvalue of the matrix z_i.z_j E s'(w.z_i) s'(w.z_j)", nonnegative=True)
 PROPAGATION = unspecified("E", H, latex=r"\mathcal{E}(H)")
 
 ANALYTIC = hypothesis("analytic activation", "the activation is analytic and no polynomial; the ReLU is neither")
@@ -90,7 +130,8 @@ propagation = Statement(
         ),
         KnownError("Factors 2 of the proof are missing where the product is displayed."),
     ),
-    remark="The constant is a product over the layers; no usable explicit form is known for H >= 2.",
+    remark="The constant is a product over the layers; no usable explicit form is known for H >= 2. The proof rests on "
+    "Lemmas G.3 to G.5.",
 )
 
 
@@ -136,6 +177,63 @@ gram = Statement(
     rests_on=(propagation,),
 )
 
+
+def _positive(name: str, what: str, eigenvalue: Symbol, errors: tuple[KnownError, ...] = ()) -> Statement:
+    return Statement(
+        name,
+        f"the matrix of {what} of vectors that are not parallel is positive definite",
+        PLAIN,
+        "any weights",
+        for_all=("depth", "activation"),
+        editions=(
+            Edition(
+                "printed",
+                Mark.READ,
+                assumes=(ANALYTIC, NOT_PARALLEL),
+                promises=(Promise("positive least eigenvalue", Gt(eigenvalue, 0, evaluate=False)),),
+            ),
+        ),
+        errors=errors,
+    )
+
+
+tensors = Statement(
+    "Lemma G.6",
+    "high tensor powers of vectors that are not parallel are linearly independent",
+    PLAIN,
+    "any weights",
+    for_all=("depth", "activation"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.READ,
+            assumes=(NOT_PARALLEL, hypothesis("power", "n vectors, to the n-th tensor power")),
+            promises=(Promise("independent", Gt(tensor_eigenvalue, 0, evaluate=False)),),
+        ),
+        Edition(
+            "improved",
+            Mark.REDERIVED,
+            assumes=(NOT_PARALLEL, hypothesis("power", "n vectors, to the (n - 1)-th tensor power")),
+            promises=(Promise("independent", Gt(tensor_eigenvalue, 0, evaluate=False)),),
+            reason="Test against the product over j other than i of forms that vanish at z_j and not at z_i.",
+        ),
+    ),
+)
+
+features_positive = _positive(
+    "Lemma F.1",
+    "products of activations",
+    feature_eigenvalue,
+    (
+        KnownError(
+            "The proof uses the feature map s(w.z) z where s(w.z) is meant, and counts derivatives off by one. The "
+            "lemma is true: differentiate n - 1 times and use that z_i^(n-1), as tensors, are independent for pairwise "
+            "non-parallel z_i."
+        ),
+    ),
+)
+slopes_positive = _positive("Lemma F.2", "products of derivatives, times inner products,", slope_eigenvalue)
+
 positivity = Statement(
     "Proposition F.1",
     "the infinite-width Gram matrix is positive definite",
@@ -150,13 +248,7 @@ positivity = Statement(
             promises=(Promise("positive least eigenvalue", Gt(lambda_0, 0, evaluate=False)),),
         ),
     ),
-    errors=(
-        KnownError(
-            "Lemma F.1 uses the feature map s(w.z) z where s(w.z) is meant, and counts derivatives off by one. It is "
-            "true: differentiate n - 1 times and use that z_i^(n-1), as tensors, are independent for pairwise "
-            "non-parallel z_i."
-        ),
-    ),
+    rests_on=(tensors, features_positive, slopes_positive),
 )
 
 
@@ -235,7 +327,101 @@ matrix_norm = Statement(
     errors=(KnownError("The proof has exp(t^2 / 2) where exp(-t^2 / 2) is meant."),),
 )
 
+
+products = Statement(
+    "Lemma G.1",
+    "products of matrices that are close are close",
+    PLAIN,
+    "any weights",
+    for_all=("depth", "activation"),
+    editions=(
+        Edition(
+            "printed",
+            Mark.FROM_MEMORY,
+            assumes=(
+                hypothesis("norms", "||A_i|| and ||B_i|| are at most M_i, and ||A_i - B_i||_F at most alpha_i M_i"),
+            ),
+            promises=(Promise("distance", Le(product_distance, relative * size)),),
+            arguments=(one_more_factor,),
+        ),
+    ),
+    remark="Its content was read, its wording is recalled.",
+)
+
+
+def _lipschitz_mean(name: str, title: str, change: Symbol, by: Symbol, *others: Edition, error: str = "") -> Statement:
+    return Statement(
+        name,
+        title,
+        PLAIN,
+        "any weights",
+        for_all=("depth", "activation"),
+        editions=(
+            Edition(
+                "printed",
+                Mark.READ,
+                assumes=(SMOOTH, hypothesis("variances", "all variances lie between 1/c and c; C depends on c")),
+                promises=(Promise("change", Le(change, C * by)),),
+            ),
+            *others,
+        ),
+        errors=(KnownError(error),) if error else (),
+    )
+
+
+mean_lipschitz = _lipschitz_mean(
+    "Lemma G.3",
+    "the mean of an activation is Lipschitz in the variance",
+    mean_change,
+    variance_change,
+    error="The proof writes s(alpha z) where s(sqrt(alpha) z) is meant.",
+)
+product_lipschitz = _lipschitz_mean(
+    "Lemma G.4",
+    "the mean of a product of activations is Lipschitz in the covariance",
+    product_change,
+    covariance_change,
+    Edition(
+        "explicit",
+        Mark.REDERIVED,
+        assumes=(SMOOTH,),
+        promises=(
+            Promise(
+                "change",
+                Le(
+                    product_change,
+                    lipschitz**2 * off_diagonal
+                    + smoothness * (at_zero + lipschitz * root * shared.MEAN) * diagonal / 2,
+                ),
+            ),
+        ),
+        where=((root, sqrt(largest_variance)),),
+        reason="Derivatives in the entries of the covariance (Price's theorem) along the segment between the two.",
+        arguments=(along_the_segment,),
+    ),
+)
+derivative_lipschitz = _lipschitz_mean(
+    "Lemma G.5",
+    "the mean of a product of derivatives is Lipschitz in the covariance",
+    derivative_change,
+    covariance_change,
+)
+
 PAPER = shared.paper(
     "the Gram matrix at the start (Appendices E to G)",
-    (propagation, gram, positivity, pairs, residual_positivity, matrix_norm),
+    (
+        products,
+        mean_lipschitz,
+        product_lipschitz,
+        derivative_lipschitz,
+        propagation,
+        gram,
+        tensors,
+        features_positive,
+        slopes_positive,
+        positivity,
+        pairs,
+        residual_positivity,
+        matrix_norm,
+    ),
 )

@@ -28,12 +28,12 @@ Interpolation is not promised: the target is an error floor, labels must have no
 
 from __future__ import annotations
 
-from sympy import Eq, Expr, Ge, Gt, Le, Lt, Symbol, log, pi, sqrt
+from sympy import Eq, Expr, Ge, Gt, Integer, Le, Lt, Symbol, gamma, log, pi, sqrt
 from sympy import Rational as Q
 
 from bounds.arithmetic import large_constant
 from bounds.proofs import Obligation
-from bounds.quantities import delta, eta, k, m, n, quantity
+from bounds.quantities import d, delta, eta, k, m, n, quantity
 from bounds.settings import Family
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
@@ -65,6 +65,17 @@ remainder = quantity(
     "eps_ell", "largest value of the target's part beyond that eigenvalue", latex=r"\epsilon_\ell", nonnegative=True
 )
 
+half_degree = quantity("j", "half of an even degree", integer=True)
+beta_1, beta_0, beta_even, beta_odd = (
+    quantity(f"beta_{name}", f"eigenvalue of the operator on {what}", latex=rf"\beta_{{{short}}}", nonnegative=True)
+    for name, what, short in (
+        ("1", "linear functions", "1"),
+        ("0", "constants", "0"),
+        ("even", "harmonics of degree 2 j", "2j"),
+        ("odd", "harmonics of an odd degree of 3 or more", "2j+1"),
+    )
+)
+
 C = large_constant("C")
 TARGET = hypothesis(
     "labels without noise", "y_i = f*(x_i) with |f*| <= 1, inputs independent and uniform on the sphere"
@@ -94,10 +105,61 @@ spectrum = Statement(
             ),
         ),
     ),
-    remark="Its eigenvalues on the uniform sphere are enclosed by bounds.gram.sphere_eigenspaces. As n grows the least "
-    "eigenvalue over n vanishes, and with it every rate of the kind of Du et al. (2019) for the loss over n.",
+    remark="As n grows the least eigenvalue over n vanishes, and with it every rate of the kind of Du et al. (2019) "
+    "for the loss over n.",
 )
 
+
+def sign_number(at: Expr) -> Expr:
+    """The modulus of the Funk-Hecke number s_l of the sign function at odd degree l = 2 at + 1."""
+    return gamma(d / 2) * gamma(at + Q(1, 2)) / (pi * gamma(at + (d + 1) / 2))
+
+
+of_degree = (
+    half_degree / (4 * half_degree + d - 2) * 2 * sign_number(half_degree - 1) ** 2
+    + (2 * half_degree + d - 2) / (4 * half_degree + d - 2) * sign_number(half_degree) ** 2
+) / 4
+
+
+def linear_before_constant(edition: Edition) -> Obligation:
+    """The largest eigenvalue is that of linear functions, beta_0 = s_1^2 / 4 with s_1 = E|t| <= sqrt(E t^2)."""
+    first, constant = Symbol("s_1", nonnegative=True), Symbol("beta_0", nonnegative=True)
+    return Obligation(
+        "linear before constant",
+        "s_1^2 = (E|t|)^2 is at most E t^2 = 1/d.",
+        given=(Le(first**2, 1 / d), Eq(constant, first**2 / 4)),
+        claim=Le(constant, next(p.bound for p in edition.promises if p.name == "linear functions")),
+        planted=Le(constant, 1 / (5 * d)),
+    )
+
+
+sphere = Statement(
+    "Spectrum on the uniform sphere",
+    "the operator's eigenspaces are the spherical harmonics, with eigenvalues in closed form",
+    NETWORKS,
+    "no training",
+    identifier="su2019-sphere",
+    concludes="spectrum",
+    editions=(
+        Edition(
+            "explicit",
+            Mark.REDERIVED,
+            assumes=(hypothesis("uniform inputs", "the law of the inputs is uniform on the sphere in d dimensions"),),
+            promises=(
+                Promise("linear functions", Le(beta_1, 1 / (4 * d))),
+                Promise("constants", Le(beta_0, sign_number(Integer(0)) ** 2 / 4)),
+                Promise("even degree", Le(beta_even, of_degree)),
+                Promise("odd degree, 3 and more", Le(beta_odd, 0, evaluate=False)),
+            ),
+            reason="Funk and Hecke, with the numbers of sign(t); all four hold with equality. Derived in "
+            "bounds.gram.sphere, which encloses them.",
+            arguments=(linear_before_constant,),
+        ),
+    ),
+    remark="By size the order is linear, constant, quadratic, degree 4, 6, ...; a polynomial without harmonics of odd "
+    "degree 3 and more is learned at the rate 1 - 3/4 eta beta of its smallest eigenvalue, up to the floor. How the "
+    "paper words this was not seen.",
+)
 
 distance = budget * (3 * sqrt(2 / pi) * budget + (3 + sqrt(2)) * sqrt(log(4 * n / delta))) / sqrt(m)
 
@@ -235,6 +297,6 @@ PAPER = Paper(
     year=2019,
     venue="Advances in Neural Information Processing Systems (NeurIPS) 32",
     arxiv="1905.10826",
-    statements=(spectrum, follows, generic, main, low_rank),
+    statements=(sphere, spectrum, follows, generic, main, low_rank),
     remark="Read in the abstract only; the rest from memory, as marked.",
 )

@@ -14,6 +14,7 @@ mp = mpmath.mp
 TWO, ONE, NETWORK, EXAMPLE = "Theorem 6.1", "Theorem 6.2", "Theorem 3.1", "Remark H.1"
 
 RETYPED = {
+    ("Lemmas H.2 and H.3", "printed", "then velocity near the origin"): ("v_theta <=", lambda v: v.theta * v.C),
     ("Lemma H.1", "printed", "then adjoint"): ("P_t >=", lambda v: v.E_s * v.open_Q_M_2),
     ("Lemma H.1", "explicit", "then adjoint at time 1"): ("P_1 >=", lambda v: 2 * v.E_s * v.g_1**2),
     ("*", "*", "then zero loss"): ("E_rho <=", lambda v: 0),

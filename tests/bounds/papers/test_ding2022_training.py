@@ -13,6 +13,8 @@ mp = mpmath.mp
 
 RANGES = {"s": (0.2, 2), "eps": (0.1, 1)}
 RETYPED = {
+    ("Lemma F.1", "printed", "then states"): ("D_F <=", lambda v: v.C * (v.delta_F + v.mu_F)),
+    ("Lemma F.1", "explicit", "then states"): ("D_F <=", lambda v: mp.exp(v.K) * (v.mu_F + v.delta_F * v.K_theta)),
     ("*", "*", "if width"): ("m >=", lambda v: v.V / v.delta / v.eps**2),
     ("*", "*", "then distance"): ("D_M <=", lambda v: v.eps),
     ("*", "*", "where E"): ("E =", lambda v: mp.exp(v.K)),

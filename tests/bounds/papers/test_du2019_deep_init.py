@@ -35,6 +35,18 @@ RETYPED = {
         "lambda_0 >=",
         lambda v: v.c * v.c_res**2 / v.H**2 * v.kappa_0,
     ),
+    ("Lemma F.1", "printed", "then positive least eigenvalue"): ("l_sigma >", lambda v: 0),
+    ("Lemma F.2", "printed", "then positive least eigenvalue"): ("l_slope >", lambda v: 0),
+    ("Lemma G.6", "*", "then independent"): ("l_tensor >", lambda v: 0),
+    ("Lemma G.1", "printed", "then distance"): ("D_prod <=", lambda v: v.M * v.alpha_n),
+    ("Lemma G.3", "printed", "then change"): ("E_1 <=", lambda v: v.C * v.d_a),
+    ("Lemma G.4", "printed", "then change"): ("E_2 <=", lambda v: v.C * v.d_A),
+    ("Lemma G.5", "printed", "then change"): ("E_3 <=", lambda v: v.C * v.d_A),
+    ("Lemma G.4", "explicit", "where q_s"): ("q_s =", lambda v: mp.sqrt(v.q_max)),
+    ("Lemma G.4", "explicit", "then change"): (
+        "E_2 <=",
+        lambda v: v.d_12 * v.L**2 + v.d_11 / 2 * v.beta * (v.sigma_at_0 + v.L * v.q_s * mp.sqrt(2 / mp.pi)),
+    ),
     ("Lemma G.2", "printed", "if bound"): ("c_w0 >", lambda v: 1 + mp.sqrt(v.c_col)),
     ("Lemma G.2", "printed", "then probability of a larger norm"): (
         "P_w <=",
@@ -42,6 +54,19 @@ RETYPED = {
     ),
 }
 """Every formula of the paper a second time; see :mod:`tests.bounds.papers.retyped`."""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_means_of_products_move_no_faster_than_the_explicit_lemma_allows(seed):
+    """Softplus, against enclosed expectations: L = 1, beta = 1/4, s(0) = log 2."""
+    draw = np.random.default_rng(seed)
+    (p, q, r), (a, b, c) = ((*draw.uniform(0.3, 2, 2), draw.uniform(-0.9, 0.9)) for _ in range(2))
+    covariance, other = r * np.sqrt(p * q), c * np.sqrt(a * b)
+    change = abs(SOFTPLUS.product(p, q, covariance).midpoint - SOFTPLUS.product(a, b, other).midpoint)
+    growth = np.log(2) + np.sqrt(2 * max(p, q, a, b) / np.pi)
+    bound = abs(covariance - other) + growth * (abs(p - a) + abs(q - b)) / 8
+    assert bound / 50 < change <= bound
+
 
 PAIR = Problem(np.array([[1.0, 0.0], [0.6, 0.8]]), np.array([1.0, -1.0]))
 

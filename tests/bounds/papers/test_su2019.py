@@ -38,7 +38,28 @@ def floor(v):
     return v.C * mp.sqrt(mp.log(1 / v.delta) / v.n) / v.g
 
 
+SPHERE = "Spectrum on the uniform sphere"
+
+
+def sign_number(d, degree):
+    """s_1 = Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)) and s_(l+2) = -l / (l + d) s_l."""
+    s = mp.gamma(d / 2) / mp.sqrt(mp.pi) / mp.gamma((d + 1) / 2)
+    for odd in range(1, degree, 2):
+        s *= -odd / (odd + d)
+    return s
+
+
+def of_degree(v):
+    even, d = 2 * int(v.j), v.d
+    low, high = sign_number(d, even - 1) ** 2, sign_number(d, even + 1) ** 2
+    return (even * low + (even + d - 2) * high) / (2 * even + d - 2) / 4
+
+
 RETYPED = {
+    (SPHERE, "explicit", "then linear functions"): ("beta_1 <=", lambda v: 0.25 / v.d),
+    (SPHERE, "explicit", "then constants"): ("beta_0 <=", lambda v: sign_number(v.d, 1) ** 2 / 4),
+    (SPHERE, "explicit", "then even degree"): ("beta_even <=", of_degree),
+    (SPHERE, "explicit", "then odd degree, 3 and more"): ("beta_odd <=", lambda v: 0),
     (SPECTRUM, "printed", "then distance of the spectra"): (
         "D_spec <=",
         lambda v: mp.sqrt(mp.log(4 * v.n**2 / v.delta) / v.m) + mp.sqrt(8 / v.n * mp.log(4 / v.delta)),
@@ -125,3 +146,22 @@ def test_main_theorem_asks_for_millions_of_inputs() -> None:
     problem = Problem(np.eye(2), np.ones(2), delta=0.05)
     verdict = condition.decide(problem, edition.values(problem, given={"g": gap}))
     assert verdict.fails and math.isclose(verdict.right.upper, 1.38e7, rel_tol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("d", "values"),
+    [(3, (0.0625, 0.08333, 0.02734, 0.002279)), (5, (0.03516, 0.05, 0.01074, 4.425e-4))],
+)
+def test_golden_eigenvalues_on_the_sphere(d, values) -> None:
+    """Degrees 0, 1, 2 and 4, here and by the enclosed eigenspaces."""
+    t = theorem("su2019-sphere")
+    problem = Problem(np.eye(d), np.ones(d))
+    found = []
+    for j in (1, 2):
+        promised = t.check(problem, given={"j": j}).promised
+        linear, constant, even, odd = (promised(p).midpoint for p in t.edition("explicit").promises)
+        found.append(even)
+        assert odd == 0
+    assert (constant, linear, *found) == pytest.approx(values, rel=1e-3)
+    enclosed = [space.eigenvalue.midpoint for space in sphere_eigenspaces(d, 4)]
+    assert (constant, linear, found[0], 0, found[1]) == pytest.approx(enclosed, rel=1e-12)
