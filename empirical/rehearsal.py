@@ -186,7 +186,7 @@ def network_bytes(
         blocks = min(1.0, 2 * _BLOCK / shape[0]) * (2 if "jacobian change" in observed else 1)
         factors = round((1 + outputs) * step.activations * blocks)
         temporary = min(2 * TEMPORARY, side * step.parameters) if len(shape) > 2 else 0
-        kernel = factors + FLOAT * (10 * side**2 + temporary)
+        kernel = factors + FLOAT * (6 * side**2 + temporary)
     return step.bytes + FLOAT * vectors * step.parameters + recorded + kernel
 
 
