@@ -40,17 +40,17 @@ def deep(activation: str, d: int, width: int, depth: int, *, residual: bool) -> 
 def convolutional(
     activation: str, filters: tuple[int, ...], *, stride: int = 1, outputs: int = 1, residual: bool = False
 ) -> Stack:
-    """Patches of 3 x 3 pixels of digits of 8 x 8; biases where ReLUs would see blank patches."""
-    gain, bias, channels, size = (2, True, 1, (8, 8)) if activation == "relu" else (1, False, 1, (8, 8))
+    """Patches of 3 x 3 pixels of digits of 8 x 8."""
+    gain, channels, size = 2 if activation == "relu" else 1, 1, (8, 8)
     layers: list[Layer] = []
     for count in filters:
         step = 1 if layers else stride
         seen = Convolution(channels, size, (3, 3), (step, step), (1, 1))
         units = count * int(np.prod(seen.positions))
         skip = Fraction(1, len(filters)) if residual and seen.inputs == units else None
-        layers.append(Layer(seen.inputs, units, Fraction(gain, seen.patch), skip, bias, convolution=seen))
+        layers.append(Layer(seen.inputs, units, Fraction(gain, seen.patch), skip, convolution=seen))
         channels, size = count, seen.positions
-    return Stack(activation, (*layers, Layer(units, outputs, Fraction(1, units), bias=bias)))
+    return Stack(activation, (*layers, Layer(units, outputs, Fraction(1, units))))
 
 
 def draw(stack: Stack, seed: int) -> dict[str, np.ndarray]:
