@@ -76,6 +76,11 @@ def ball_norm_bound(W: Floats | arb_mat) -> arb:
     return spectral_norm_bound(np.array(middle).reshape(W.nrows(), W.ncols())) + left
 
 
+def above(value: arb) -> float:
+    """A float above."""
+    return float(np.nextafter(float(value.upper()), np.inf))
+
+
 def _sums(a: Floats) -> float:
     """The largest absolute sum of a row or a column: at least the spectral norm."""
     size = np.abs(a)

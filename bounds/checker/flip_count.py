@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat
 
-from bounds.checker.definite import Sign, least_sign, spectral_norm_bound
+from bounds.checker.definite import Sign, above, least_sign, spectral_norm_bound
 from bounds.checker.files import Floats, Invalid, hex_float, table
 from bounds.checker.network import Network, matrix, norm, product
 from bounds.checker.newton_kantorovich import CLOSE, WIDEST, Conclusion, check_decay, ends_of, perron
@@ -165,8 +165,3 @@ def start_residual(network: Network, W: Floats, a: Floats, X: Floats, y: Floats)
     after = arb_mat(z.nrows(), z.ncols(), [v.nonnegative_part() for v in z.entries()])
     sums = (after * matrix(a).transpose()).entries()
     return [f / arb(len(W)).sqrt() - arb(v) for f, v in zip(sums, y.tolist(), strict=True)]
-
-
-def above(value: arb) -> float:
-    """A float above."""
-    return float(np.nextafter(float(value.upper()), np.inf))

@@ -35,9 +35,9 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
-from bounds.checker.definite import Sign, ball_norm_bound, least_sign, spectral_norm_bound
+from bounds.checker.definite import Sign, above, ball_norm_bound, least_sign, spectral_norm_bound
 from bounds.checker.files import Floats, Invalid, hex_float
-from bounds.checker.flip_count import above, start_residual, two_layers
+from bounds.checker.flip_count import start_residual, two_layers
 from bounds.checker.network import Network, matrix, norm, product
 from bounds.checker.newton_kantorovich import WIDEST, Conclusion, check_decay, ends_of, largest, perron, pull
 from bounds.checker.trajectory import LOOSE, steps_of
