@@ -24,7 +24,7 @@ from empirical.dynamics import GradientFlow, Method, OrthogonalDescent, Stochast
 from empirical.foresight import FLOAT, RECORDED, MemoryForeseen, amount
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
-from empirical.networks import Family
+from empirical.networks import Family, ding2021, liu2021_opt
 from empirical.networks.shallow import TwoLayer
 from empirical.tangent_kernels import TEMPORARY
 
@@ -185,7 +185,8 @@ def network_bytes(
         side = shape[0] * outputs
         blocks = min(1.0, 2 * _BLOCK / shape[0]) * (2 if "jacobian change" in observed else 1)
         factors = round((1 + outputs) * step.activations * blocks)
-        temporary = min(2 * TEMPORARY, side * step.parameters) if len(shape) > 2 else 0
+        forms_rows = len(shape) > 2 or isinstance(family, ding2021.ResNet | liu2021_opt.OrthogonalNetwork)
+        temporary = min(2 * TEMPORARY, side * step.parameters) if forms_rows else 0
         kernel = factors + FLOAT * (6 * side**2 + temporary)
     return step.bytes + FLOAT * vectors * step.parameters + recorded + kernel
 

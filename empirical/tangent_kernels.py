@@ -4,7 +4,8 @@ The gradient of f(x_i) with respect to the matrix of a linear layer is sum_s g_i
 at position s (one position in a fully-connected layer, one for each pixel in a convolution) and g_is the gradient
 with respect to its output there. So the layer adds sum_st (g_is . g_jt)(u_is . u_jt) to the Gram matrix J J^T: two
 Gram matrices multiplied entrywise, never the n x P Jacobian J. Where positions are many, forming the layer's own rows
-of J for some channels at a time costs fewer operations, and then that is done.
+of J for some channels at a time costs fewer operations, and then that is done. Parameters outside such layers (scales,
+weights that are computed from others) give their columns of J for some inputs at a time.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from empirical.jacobians import add_jacobian_products
 from empirical.networks.two_layer import Trained, TwoLayerNetwork
 from empirical.products import FastLayers, product
 
@@ -26,8 +28,6 @@ _Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 _MIXING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 TEMPORARY = 2**24
 """Entries of the largest temporary array beside the layers' inputs and gradients."""
-
-_FALLBACK = "for a small network torch.func.vmap(torch.func.jacrev(...)) gives the Jacobian itself"
 
 
 def gram_matrix(
@@ -41,9 +41,9 @@ def gram_matrix(
 ) -> np.ndarray:
     """Compute the Gram matrix J J^T of a network's Jacobian with respect to its trained parameters.
 
-    A module's trained parameters are those that require a gradient. They must belong to linear or convolutional
-    layers, which may be called several times or share weights; activations, pooling and skips may be what they like,
-    as long as one input's output depends on no other input. Memory beside the result is that of two blocks of inputs.
+    A module's trained parameters are those that require a gradient. Those of linear and convolutional layers, which
+    may be called several times or share weights, cost products of matrices alone; all others a backward pass for each
+    input. One input's output must depend on no other input. Memory beside the result is that of two blocks of inputs.
 
     Args:
         network: a module whose outputs are (n,) or (n, k); a :class:`TwoLayerNetwork`; or the first layer (m, d) of
@@ -58,7 +58,7 @@ def gram_matrix(
         (n, n), or (n k, n k) with the k outputs of one input side by side; exactly symmetric; an estimate.
 
     Raises:
-        ValueError: the network holds trained parameters that are not covered, or mixes inputs; shapes do not fit.
+        ValueError: the network mixes inputs, or uses the weight of a layer outside it; shapes do not fit.
     """
     if block < 1:
         raise ValueError(f"a block holds at least one input, not {block}")
@@ -71,23 +71,27 @@ def gram_matrix(
     parameter = next(network.parameters())
     inputs = torch.as_tensor(np.asarray(X) if not isinstance(X, Tensor) else X).to(parameter)
     _check_mixing(network, inputs)
+    if not any(p.requires_grad for p in network.parameters()):
+        raise ValueError("no parameter of the network requires a gradient, so none is trained")
     rows = inputs.split(block)
     gram: Tensor | None = None
     starts = [0]
     for i, here in enumerate(rows):
-        factors = _factors(network, here)
-        outputs = factors[0].gradients.shape[1]
+        part = _part(network, here)
         if gram is None:
-            gram = inputs.new_empty(len(inputs) * outputs, len(inputs) * outputs)
-        starts.append(starts[-1] + len(here) * outputs)
+            gram = inputs.new_empty(len(inputs) * part.outputs, len(inputs) * part.outputs)
+        starts.append(starts[-1] + len(here) * part.outputs)
         own = slice(starts[i], starts[i + 1])
-        corner = _products(factors, factors)
+        corner = _products(part, part)
         gram[own, own] = corner.tril() + corner.tril(-1).T
         for j in range(i):
             there = slice(starts[j], starts[j + 1])
-            gram[own, there] = _products(factors, _factors(network, rows[j]))
+            gram[own, there] = _products(part, _part(network, rows[j]))
             gram[there, own] = gram[own, there].T
     assert gram is not None
+    if part.others:
+        add_jacobian_products(gram, network, network, part.others, inputs, entries=TEMPORARY // 4)
+    _check_whole(network, inputs[:1], float(gram[0, 0]))
     return gram.cpu().numpy()
 
 
@@ -108,8 +112,11 @@ def cross_gram_matrix(network: nn.Module, other: nn.Module, X: Tensor, *, block:
     """
     _check_mixing(network, X)
     rows = X.split(block)
-    strips = [[_products(_factors(network, x), _factors(other, t)) for t in rows] for x in rows]
-    return torch.cat([torch.cat(strip, dim=1) for strip in strips]).cpu().numpy()
+    strips = [[_products(_part(network, x), _part(other, t)) for t in rows] for x in rows]
+    gram = torch.cat([torch.cat(strip, dim=1) for strip in strips])
+    if others := _part(network, X[:1]).others:
+        add_jacobian_products(gram, network, other, others, X, entries=TEMPORARY // 4)
+    return gram.cpu().numpy()
 
 
 def _two_layer(
@@ -157,7 +164,25 @@ class _Factor:
     bias: Tensor | None
 
 
-def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
+@dataclass
+class _Part:
+    """What some rows of the Jacobian are made of.
+
+    Args:
+        inputs, outputs: their numbers.
+        factors: of the weights of linear and convolutional layers.
+        others: names of the other trained parameters.
+        like: a tensor of the arithmetic's type, where it happens.
+    """
+
+    inputs: int
+    outputs: int
+    factors: list[_Factor]
+    others: list[str]
+    like: Tensor
+
+
+def _part(network: nn.Module, X: Tensor) -> _Part:
     with torch.enable_grad(), FastLayers(), _recorded(network) as calls:
         try:
             outputs = network(X)
@@ -168,12 +193,12 @@ def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
         raise ValueError(f"the network's outputs must be ({len(X)},) or ({len(X)}, k), not {tuple(outputs.shape)}")
     outputs = outputs.reshape(len(X), -1)
     _check_alone(network, X[:1], outputs[0].detach())
-    _check_covered(network, calls)
     found = list(calls.values())
+    _check_layers(found)
     edges = [edge for call in found for edge in call.edges]
     by_output = [
         torch.autograd.grad(outputs[:, c].sum(), edges, retain_graph=c + 1 < outputs.shape[1], allow_unused=True)
-        for c in range(outputs.shape[1])
+        for c in range(outputs.shape[1] if edges else 0)
     ]
     factors, first = [], 0
     for call in found:
@@ -193,12 +218,14 @@ def _factors(network: nn.Module, X: Tensor) -> list[_Factor]:
                 bias=torch.cat(marks) if any(biases) else None,
             )
         )
-    return factors
+    seen = {id(p) for call in found for layer in call.layers for p in (layer.weight, layer.bias)}
+    others = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in seen]
+    return _Part(len(X), outputs.shape[1], factors, others, outputs.detach())
 
 
 @contextmanager
 def _recorded(network: nn.Module) -> Iterator[dict[int, _Calls]]:
-    """Record, by the identity of the weight, every call of a covered layer with trained parameters."""
+    """Record, by the identity of the weight, every call of a covered layer with trained weight or bias."""
     calls: dict[int, _Calls] = {}
 
     def hook(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -212,13 +239,24 @@ def _recorded(network: nn.Module) -> Iterator[dict[int, _Calls]]:
     handles = [
         layer.register_forward_hook(hook)
         for layer in network.modules()
-        if isinstance(layer, _Layer) and any(p.requires_grad for p in layer.parameters())
+        if _is_covered(layer) and any(p.requires_grad for p in (layer.weight, layer.bias) if p is not None)
     ]
     try:
         yield calls
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _is_covered(layer: nn.Module) -> TypeGuard[_Layer]:
+    """Whether a layer is one matrix at each position, which it holds as a parameter."""
+    if not isinstance(layer, _Layer) or "weight" not in layer._parameters:
+        return False
+    if isinstance(layer, nn.Linear):
+        return type(layer).forward is nn.Linear.forward
+    own = nn.Conv1d if isinstance(layer, nn.Conv1d) else nn.Conv2d
+    plain = layer.padding_mode == "zeros" and layer.groups == 1 and not isinstance(layer.padding, str)
+    return plain and type(layer).forward is own.forward
 
 
 def _positions(layer: _Layer, u: Tensor) -> Tensor:
@@ -257,11 +295,10 @@ def _stacked(by_output: list[Tensor]) -> Tensor:
     return by_output[0].unsqueeze(1) if len(by_output) == 1 else torch.stack(by_output, dim=1)
 
 
-def _products(here: list[_Factor], there: list[_Factor]) -> Tensor:
-    """The Gram matrix between two blocks of inputs; of a block with itself only what is on and below the diagonal."""
-    rows, columns = (len(f[0].inputs) * f[0].gradients.shape[1] for f in (here, there))
-    gram = here[0].inputs.new_zeros(rows, columns)
-    for a, b in zip(here, there, strict=True):
+def _products(here: _Part, there: _Part) -> Tensor:
+    """The layers' Gram matrix between two blocks of inputs; of a block with itself only on and below the diagonal."""
+    gram = here.like.new_zeros(here.inputs * here.outputs, there.inputs * there.outputs)
+    for a, b in zip(here.factors, there.factors, strict=True):
         n, k, positions, size = a.gradients.shape
         depth = a.inputs.shape[2]
         if positions**2 * (k * k * size + depth) <= (k + positions / n) * k * size * depth:
@@ -329,12 +366,6 @@ def _check_mixing(network: nn.Module, X: Tensor) -> None:
             raise ValueError(
                 f"layer {name!r} ({type(layer).__name__}) mixes or drops inputs: call network.eval() first"
             )
-        padded = isinstance(layer, nn.Conv1d | nn.Conv2d) and (layer.padding_mode != "zeros" or layer.groups > 1)
-        if padded or (isinstance(layer, nn.Conv1d | nn.Conv2d) and isinstance(layer.padding, str)):
-            raise ValueError(
-                f"layer {name!r} ({type(layer).__name__}) has groups, a named padding or a padding other than zeros, "
-                f"which is not covered; {_FALLBACK}"
-            )
     if len(X) == 0:
         raise ValueError("there are no inputs")
 
@@ -353,24 +384,23 @@ def _check_alone(network: nn.Module, first: Tensor, beside_others: Tensor) -> No
         )
 
 
-def _check_covered(network: nn.Module, calls: dict[int, _Calls]) -> None:
-    for call in calls.values():
+def _check_whole(network: nn.Module, first: Tensor, square: float) -> None:
+    """Check the first entry against the first gradient itself, in modules that are not the package's own."""
+    if type(network).__module__.startswith("empirical."):
+        return
+    trained = [p for p in network.parameters() if p.requires_grad]
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(network(first).flatten()[0], trained, allow_unused=True)
+    exact = sum(float(g.square().sum()) for g in gradients if g is not None)
+    if not abs(square - exact) <= 1e5 * torch.finfo(first.dtype).eps * exact:
+        raise ValueError(f"{type(network).__name__} uses the weight of a layer outside it, which is not covered")
+
+
+def _check_layers(found: list[_Calls]) -> None:
+    for call in found:
         if any(u._version != version for u, version in zip(call.inputs, call.versions, strict=True)):
             raise ValueError(
                 f"the input of a {type(call.layers[0]).__name__} layer is changed in place after it: copy it"
             )
-    layers = [layer for call in calls.values() for layer in call.layers]
-    for call in calls.values():
         if len({id(layer.bias) for layer in call.layers if layer.bias is not None}) > 1:
-            raise ValueError(f"two layers share a weight but not their bias, which is not covered; {_FALLBACK}")
-    seen = {id(p) for layer in layers for p in layer.parameters() if p.requires_grad}
-    for name, layer in network.named_modules():
-        for own, parameter in layer.named_parameters(recurse=False):
-            if parameter.requires_grad and id(parameter) not in seen:
-                why = "was not called" if isinstance(layer, _Layer) else "is not covered"
-                raise ValueError(
-                    f"layer {name!r} ({type(layer).__name__}) {why}, but its {own} is trained: "
-                    f"freeze it with requires_grad_(False); {_FALLBACK}"
-                )
-    if not seen:
-        raise ValueError("no parameter of the network requires a gradient, so none is trained")
+            raise ValueError("two layers share a weight but not their bias, which is not covered")

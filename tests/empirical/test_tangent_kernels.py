@@ -9,7 +9,8 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 
 from empirical import gram_matrix
-from empirical.networks import allenzhu2019, du2019_deep
+from empirical.networks import allenzhu2019, ding2021, du2019_deep, liu2021_opt
+from empirical.tangent_kernels import cross_gram_matrix
 
 
 def jacobian_product(network, X):
@@ -47,6 +48,8 @@ FAMILIES = {
     "residual": (du2019_deep.ResNet(width=40, depth=4), (11, 7)),
     "convolutional residual": (du2019_deep.ConvResNet(width=6, depth=3, pixels=9), (11, 2, 9)),
     "few pixels": (du2019_deep.ConvResNet(width=30, depth=3, pixels=3), (11, 2, 3)),
+    "Ding, jointly normalised": (ding2021.ResNet(depth=3, branches=4), (11, 5)),
+    "Ding, separately": (ding2021.ResNet(depth=2, branches=3, normalised="separately", paths="tied"), (11, 5)),
     "Allen-Zhu": (allenzhu2019.FullyConnected(width=30, depth=3, outputs=3), (11, 7)),
     "Allen-Zhu residual": (allenzhu2019.ResNet(width=30, depth=3, outputs=2), (11, 7)),
     "Allen-Zhu convolutional": (allenzhu2019.ConvNet(width=5, depth=2, outputs=3, pixels=8), (11, 2, 8)),
@@ -102,11 +105,11 @@ def test_user_modules():
 
 def test_both_ways_through_a_convolution_are_the_same():
     """Whatever is cheaper here, overlaps and the layer's own Jacobian give one matrix."""
-    from empirical.tangent_kernels import _add_jacobians, _add_overlaps, _factors
+    from empirical.tangent_kernels import _add_jacobians, _add_overlaps, _part
 
     torch.manual_seed(0)
     network = convolutional_module()
-    for factor in _factors(network, inputs(4, 2, 6, 6)):
+    for factor in _part(network, inputs(4, 2, 6, 6)).factors:
         by_overlaps, by_jacobians = torch.zeros(12, 12, dtype=torch.float64), torch.zeros(12, 12, dtype=torch.float64)
         _add_overlaps(by_overlaps, factor, factor)
         _add_jacobians(by_jacobians, factor, factor)
@@ -182,15 +185,6 @@ class Bare(nn.Module):
         return self.scale * self.layer(X)
 
 
-class Mixing(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(7, 3, dtype=torch.float64)
-
-    def forward(self, X):
-        return self.layer(X) - self.layer(X).mean(dim=0)
-
-
 class Bypassed(nn.Module):
     def __init__(self):
         super().__init__()
@@ -198,6 +192,85 @@ class Bypassed(nn.Module):
 
     def forward(self, X):
         return nn.functional.linear(X, self.layer.weight)
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(7, 7, dtype=torch.float64)
+
+    def forward(self, X):
+        return torch.tanh(self.layer(X)) @ self.layer.weight
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(7, dtype=torch.float64))
+
+    def forward(self, X):
+        return self.scale * X if bool((X > 0).any()) else X
+
+
+def others():
+    """Networks with trained parameters that belong to no linear layer, or to one that is more than its matrix."""
+    torch.manual_seed(0)
+    norm = nn.Sequential(nn.Linear(7, 4), nn.LayerNorm(4), nn.Linear(4, 2)).double()
+    nn.init.normal_(norm[1].weight)
+    layer = nn.Linear(7, 4)
+    torch.nn.utils.parametrize.register_parametrization(layer, "weight", nn.Tanh())
+    return {
+        "scale": Bare(),
+        "layer norm": norm,
+        "weight without its layer": Bypassed(),
+        "parametrised": nn.Sequential(layer, nn.Tanh(), nn.Linear(4, 1)).double(),
+        "never used": nn.Sequential(nn.Linear(7, 3), nn.Identity()).double(),
+    }
+
+
+@pytest.mark.parametrize("name", others())
+@pytest.mark.parametrize("entries", [2**24, 200])
+def test_other_parameters_count_by_their_jacobians(name, entries, monkeypatch):
+    monkeypatch.setattr("empirical.tangent_kernels.TEMPORARY", entries)
+    network = others()[name]
+    if name == "never used":
+        network[1].spare = nn.Parameter(torch.ones(2, dtype=torch.float64))
+    assert_is_jacobian_product(network, inputs(9, 7), block=4)
+
+
+@pytest.mark.parametrize("options", [{"groups": 2}, {"padding": "same"}, {"padding": 1, "padding_mode": "circular"}])
+def test_convolutions_that_are_more_than_one_matrix(options):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 4, 3, **options), nn.Tanh(), nn.Flatten(), nn.LazyLinear(2)).double()
+    network(inputs(1, 2, 4, 4))
+    assert_is_jacobian_product(network, inputs(5, 2, 4, 4))
+
+
+@pytest.mark.parametrize("orthogonaliser", liu2021_opt.ORTHOGONALISERS)
+def test_rotations_count_by_their_jacobians(orthogonaliser):
+    family = liu2021_opt.OrthogonalNetwork(widths=(6, 5), orthogonaliser=orthogonaliser)
+    assert_is_jacobian_product(family.draw(4, seed=1), inputs(7, 4))
+
+
+@pytest.mark.parametrize("family", [ding2021.ResNet(depth=2, branches=3), du2019_deep.FullyConnected(width=9, depth=2)])
+def test_two_networks_of_one_architecture(family, monkeypatch):
+    monkeypatch.setattr("empirical.tangent_kernels.TEMPORARY", 300)
+    X, (network, other) = inputs(7, 4), (family.draw(4, seed) for seed in (1, 2))
+
+    def gradient(net, x):
+        return torch.cat([g.flatten() for g in torch.autograd.grad(net(x[None])[0], list(net.parameters()))])
+
+    J, K = (torch.stack([gradient(net, x) for x in X]) for net in (network, other))
+    np.testing.assert_allclose(cross_gram_matrix(network, other, X, block=3), (J @ K.T).numpy(), rtol=0, atol=1e-12)
+
+
+class Mixing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(7, 3, dtype=torch.float64)
+
+    def forward(self, X):
+        return self.layer(X) - self.layer(X).mean(dim=0)
 
 
 class Overwriting(nn.Module):
@@ -215,15 +288,11 @@ class Overwriting(nn.Module):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Bare(), r"layer '' \(Bare\) is not covered, but its scale is trained.*torch.func"),
-        (
-            nn.Sequential(nn.Linear(7, 4), nn.LayerNorm(4), nn.Linear(4, 1)).double(),
-            r"'1' \(LayerNorm\) is not",
-        ),
         (nn.Sequential(nn.Linear(7, 4), nn.Dropout(0.5), nn.Linear(4, 1)).double(), r"Dropout.*network.eval\(\)"),
         (nn.Sequential(nn.Linear(7, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).double(), r"BatchNorm1d.*network.eval\(\)"),
         (Mixing(), "another output alone than beside others"),
-        (Bypassed(), r"'layer' \(Linear\) was not called, but its weight is trained"),
+        (Twice(), "Twice uses the weight of a layer outside it"),
+        (Branching(), r"torch.func cannot differentiate Branching with respect to scale"),
         (Overwriting(), "changed in place"),
         (nn.Sequential(nn.Linear(7, 4).requires_grad_(False)).double(), "none is trained"),
         (nn.Sequential(nn.Linear(7, 4), nn.Unflatten(1, (2, 2))).double(), "outputs must be"),
@@ -233,12 +302,6 @@ class Overwriting(nn.Module):
 def test_what_is_not_covered_is_refused_by_name(network, message):
     with pytest.raises(ValueError, match=message):
         gram_matrix(network, inputs(5, 7))
-
-
-def test_a_convolution_with_groups_is_refused():
-    network = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.Flatten()).double()
-    with pytest.raises(ValueError, match=r"'0' \(Conv2d\) has groups"):
-        gram_matrix(network, inputs(5, 2, 3, 3))
 
 
 def test_the_mean_of_wide_networks_is_the_limit():
