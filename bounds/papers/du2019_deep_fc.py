@@ -216,11 +216,7 @@ initial_norms = of_weights(
         Edition(
             "explicit",
             Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                SMOOTH,
-                Condition("width", Ge(m, features_width)),
-            ),
+            assumes=(UNIT_ROWS, SMOOTH, Condition("width", Ge(m, features_width))),
             promises=(
                 Promise("largest feature", Le(initial_feature, sqrt(Q(3, 2)))),
                 Promise("least feature", Ge(smallest_feature, sqrt(Q(1, 2)))),

@@ -217,11 +217,7 @@ initial_gram = of_weights(
         Edition(
             "printed",
             Mark.READ,
-            assumes=(
-                UNIT_ROWS,
-                POSITIVE,
-                Condition("width", Ge(m, C * n**2 * log(H * n / delta) / lambda_0**2)),
-            ),
+            assumes=(UNIT_ROWS, POSITIVE, Condition("width", Ge(m, C * n**2 * log(H * n / delta) / lambda_0**2))),
             promises=KEPT,
         ),
     ),

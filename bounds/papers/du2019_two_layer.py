@@ -29,6 +29,7 @@ closes the induction: rate at 0..k, so travel at k+1, so the identity at k, so t
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from sympy import Expr, Ge, Gt, Le, Lt, Symbol, erf, exp, log, pi, sqrt
 from sympy import Rational as Q
@@ -84,6 +85,10 @@ from bounds.statements import (
 
 FIRST_LAYER = TwoLayer(trained="first")
 BOTH_LAYERS = TwoLayer(trained="both")
+of_weights = partial(Statement, setting=FIRST_LAYER, dynamics="any weights")
+of_flow = partial(Statement, setting=FIRST_LAYER, dynamics="gradient flow")
+of_descent = partial(Statement, setting=FIRST_LAYER, dynamics="gradient descent")
+of_joint_flow = partial(Statement, setting=BOTH_LAYERS, dynamics="gradient flow")
 
 C = large_constant("C")
 c = small_constant("c")
@@ -92,6 +97,10 @@ INITIAL_GRAM = Event(delta_1, "the initial Gram matrix is close to its expectati
 FEW_NEAR_KINK = Event(delta_2, "few neurons start near a kink")
 PREACTIVATIONS = Event(delta_4, "no initial preactivation is large")
 THREE_EVENTS = (INITIAL_GRAM, FEW_NEAR_KINK, INITIAL_RESIDUAL)
+THE_START = (
+    KnownError("E ||y - u(0)||^2 is printed as sum(y_i^2 + 1); it is ||y||^2 + n/2, since E f(x)^2 = 1/2."),
+    KnownError("Three events fail with probability delta each; the final delta needs them split (absorbed in Omega)."),
+)
 
 # --- Constants of the argument ---------------------------------------------------------------------------------------
 
@@ -174,15 +183,18 @@ OUTPUT_TRAVEL = arguments.travel("output travel", OUTPUT_GRADIENT, INSIDE)
 OUTPUT_STAYS_INSIDE = arguments.stays_inside("output travel", "output travel below radius", output_radius)
 
 
-def _flow_arguments(start: Argument, flips: Flips) -> tuple[Argument, ...]:
+def _until_the_rate(start: Argument, flips: Flips) -> tuple[Argument, ...]:
     return (
         arguments.union_of_events,
         arguments.initial_residual,
         start,
         arguments.drift(flips),
         arguments.least_eigenvalue(flips),
-        arguments.flow_rate(flips),
     )
+
+
+def _flow_arguments(start: Argument, flips: Flips) -> tuple[Argument, ...]:
+    return (*_until_the_rate(start, flips), arguments.flow_rate(flips))
 
 
 # --- Conditions that recur -------------------------------------------------------------------------------------------
@@ -207,25 +219,19 @@ def _nondegenerate(problem: Problem) -> Verdict:
     return Verdict(Outcome.FAILS, reason=str(problem.degeneracy))
 
 
-hyperplanes = Statement(
+hyperplanes = of_weights(
     "Lemma A.1",
     "no kink hyperplane of one input is covered by those of the others",
-    FIRST_LAYER,
-    "any weights",
     editions=(
         Edition(
-            "printed",
-            Mark.READ,
-            assumes=(Condition("no two inputs parallel", Gt(separation, 0, evaluate=False)),),
+            "printed", Mark.READ, assumes=(Condition("no two inputs parallel", Gt(separation, 0, evaluate=False)),)
         ),
     ),
 )
 
-positivity = Statement(
+positivity = of_weights(
     "Theorem 3.1",
     "the infinite-width Gram matrix is positive definite",
-    FIRST_LAYER,
-    "any weights",
     editions=(
         Edition(
             "printed",
@@ -259,11 +265,9 @@ INITIAL_PROMISES = (
     Promise("initial least eigenvalue", Ge(initial_least_eigenvalue, 3 * lambda_0 / 4)),
 )
 
-initial_gram = Statement(
+initial_gram = of_weights(
     "Lemma 3.1",
     "the initial Gram matrix is close to the infinite-width one",
-    FIRST_LAYER,
-    "any weights",
     editions=(
         Edition(
             "printed",
@@ -278,10 +282,7 @@ initial_gram = Statement(
             promises=INITIAL_PROMISES,
             events=(INITIAL_GRAM,),
             reason="Hoeffding on each of the n(n+1)/2 entries, union bound, Frobenius norm, |x_i.x_j| <= 1.",
-            arguments=(
-                arguments.hoeffding_start,
-                arguments.initial_eigenvalue,
-            ),
+            arguments=(arguments.hoeffding_start, arguments.initial_eigenvalue),
         ),
         Edition(
             "improved",
@@ -290,10 +291,7 @@ initial_gram = Statement(
             promises=INITIAL_PROMISES,
             events=(INITIAL_GRAM,),
             reason="As explicit, keeping |x_i.x_j|: n^2 becomes ||XX^T||_F^2.",
-            arguments=(
-                arguments.hoeffding_start,
-                arguments.initial_eigenvalue,
-            ),
+            arguments=(arguments.hoeffding_start, arguments.initial_eigenvalue),
         ),
         Edition(
             "sharp",
@@ -314,11 +312,9 @@ STABILITY = (
     Promise("least eigenvalue", Gt(least_eigenvalue, lambda_0 / 2)),
 )
 
-stability = Statement(
+stability = of_weights(
     "Lemma 3.2",
     "the Gram matrix is stable while no neuron moves far",
-    FIRST_LAYER,
-    "any weights",
     editions=(
         Edition(
             "printed",
@@ -337,19 +333,12 @@ stability = Statement(
             radius=flow_radius,
             events=(FEW_NEAR_KINK,),
             reason="||H - H(0)|| <= 2 n sum_i nu_i and Markov on sum_i nu_i; at this radius the drift is lambda_0 / 4.",
-            arguments=(
-                arguments.markov_flips,
-                arguments.drift(BY_MARKOV),
-            ),
+            arguments=(arguments.markov_flips, arguments.drift(BY_MARKOV)),
         ),
         Edition(
             "sharp",
             Mark.REDERIVED,
-            assumes=(
-                POSITIVE,
-                Condition("travel", Le(travel, flow_radius_sharp)),
-                FEW_FLIPS,
-            ),
+            assumes=(POSITIVE, Condition("travel", Le(travel, flow_radius_sharp)), FEW_FLIPS),
             promises=(
                 Promise("Gram drift", Le(gram_drift, 2 * F * chernoff_flips)),
                 Promise("neurons near a kink", Le(near_kink, n * chernoff_flips)),
@@ -357,10 +346,7 @@ stability = Statement(
             radius=flow_radius_sharp,
             events=(FEW_NEAR_KINK,),
             reason="||H - H(0)|| <= 2 max(nu) ||XX^T||_F and Chernoff on each nu_i.",
-            arguments=(
-                arguments.chernoff_flips,
-                arguments.drift(BY_CHERNOFF),
-            ),
+            arguments=(arguments.chernoff_flips, arguments.drift(BY_CHERNOFF)),
         ),
     ),
     rests_on=(initial_gram,),
@@ -383,11 +369,9 @@ def _travel_counterexample() -> Verdict:
 FLOW_RATE = Rate(exp(-lambda_0), 2, t)
 GRAM_STAYS = Condition("least eigenvalue stays above half", Ge(least_eigenvalue, lambda_0 / 2))
 
-flow_decay = Statement(
+flow_decay = of_flow(
     "Lemma 3.3",
     "while the Gram matrix stays positive the loss decays and neurons stay near their start",
-    FIRST_LAYER,
-    "gradient flow",
     editions=(
         Edition(
             "printed",
@@ -404,10 +388,7 @@ flow_decay = Statement(
             rate=FLOW_RATE,
             reason="The norm of the residual decays like exp(-lambda_0 t / 2), not exp(-lambda_0 t): "
             "the integral is 2 / lambda_0.",
-            arguments=(
-                arguments.rate_of_eigenvalue,
-                NEURON_TRAVEL,
-            ),
+            arguments=(arguments.rate_of_eigenvalue, NEURON_TRAVEL),
         ),
         Edition(
             "improved",
@@ -416,10 +397,7 @@ flow_decay = Statement(
             promises=(Promise("travel", Le(travel, travel_improved)),),
             rate=FLOW_RATE,
             reason="As corrected, with the gradient bound sqrt(S/m) ||e|| in place of sqrt(n/m) ||e||.",
-            arguments=(
-                arguments.rate_of_eigenvalue,
-                NEURON_TRAVEL,
-            ),
+            arguments=(arguments.rate_of_eigenvalue, NEURON_TRAVEL),
         ),
     ),
     errors=(
@@ -430,16 +408,14 @@ flow_decay = Statement(
         ),
         KnownError(
             "The flow has a discontinuous right-hand side. With Filippov solutions the indicators take values in "
-            "[0, 1] on ties only, and every bound stays true for almost every time.",
+            "[0, 1] on ties only, and every bound stays true for almost every time."
         ),
     ),
 )
 
-bootstrap = Statement(
+bootstrap = of_flow(
     "Lemma 3.4",
     "if the promised travel is smaller than the allowed one, both hold for all time",
-    FIRST_LAYER,
-    "gradient flow",
     editions=(
         Edition(
             "printed",
@@ -467,11 +443,9 @@ bootstrap = Statement(
     errors=(KnownError("The proof writes ||.||^2 >= R for ||.|| >= R."),),
 )
 
-flow = Statement(
+flow = of_flow(
     "Theorem 3.2",
     "gradient flow reaches zero loss at a linear rate",
-    FIRST_LAYER,
-    "gradient flow",
     identifier="du2019-two-layer-flow",
     concludes="exact fit",
     editions=(
@@ -484,16 +458,8 @@ flow = Statement(
         Edition(
             "explicit",
             Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                POSITIVE,
-                START_BY_HOEFFDING,
-                Condition("travel below radius", Gt(m, flow_width)),
-            ),
-            promises=(
-                Promise("travel", Le(travel, flow_travel_paper)),
-                *HALF_KEPT,
-            ),
+            assumes=(UNIT_ROWS, POSITIVE, START_BY_HOEFFDING, Condition("travel below radius", Gt(m, flow_width))),
+            promises=(Promise("travel", Le(travel, flow_travel_paper)), *HALF_KEPT),
             rate=FLOW_RATE,
             radius=flow_radius,
             events=THREE_EVENTS,
@@ -514,19 +480,12 @@ flow = Statement(
                 START_BY_CHERNOFF,
                 Condition("travel below radius", Gt(m, flow_width_improved)),
             ),
-            promises=(
-                Promise("travel", Le(travel, travel_improved)),
-                *HALF_KEPT,
-            ),
+            promises=(Promise("travel", Le(travel, travel_improved)), *HALF_KEPT),
             rate=FLOW_RATE,
             radius=flow_radius,
             events=THREE_EVENTS,
             reason="Gradient bound sqrt(S/m) ||e||, matrix Chernoff for the start.",
-            arguments=(
-                *_flow_arguments(arguments.chernoff_start, BY_MARKOV),
-                NEURON_TRAVEL,
-                arguments.stays_inside(),
-            ),
+            arguments=(*_flow_arguments(arguments.chernoff_start, BY_MARKOV), NEURON_TRAVEL, arguments.stays_inside()),
         ),
         Edition(
             "sharp",
@@ -538,10 +497,7 @@ flow = Statement(
                 FEW_FLIPS,
                 Condition("travel below radius", Gt(m, flow_width_sharp)),
             ),
-            promises=(
-                Promise("travel", Le(travel, travel_improved)),
-                *HALF_KEPT,
-            ),
+            promises=(Promise("travel", Le(travel, travel_improved)), *HALF_KEPT),
             rate=FLOW_RATE,
             radius=flow_radius_sharp,
             events=THREE_EVENTS,
@@ -554,12 +510,7 @@ flow = Statement(
         ),
     ),
     rests_on=(bootstrap,),
-    errors=(
-        KnownError("E ||y - u(0)||^2 is printed as sum(y_i^2 + 1); it is ||y||^2 + n/2, since E f(x)^2 = 1/2."),
-        KnownError(
-            "Three events fail with probability delta each; the final delta needs them split (absorbed in Omega)."
-        ),
-    ),
+    errors=THE_START,
 )
 
 # --- Section 3.2 and Appendix A.2: both layers -----------------------------------------------------------------------
@@ -607,17 +558,15 @@ joint_stability = Statement(
     errors=(
         KnownError(
             "The proof bounds |a_r^2 - 1| by 2 R_a; it is 2 R_a + R_a^2, so with the printed radii the sum "
-            "exceeds lambda_0 / 4 slightly along the paper's route.",
+            "exceeds lambda_0 / 4 slightly along the paper's route."
         ),
         KnownError("The matrix H' in the proof omits the factor x_i.x_j."),
     ),
 )
 
-joint_decay = Statement(
+joint_decay = of_joint_flow(
     "Lemmas A.2, A.4, A.5",
     "with both layers trained, the loss decays and both layers stay near their start",
-    BOTH_LAYERS,
-    "gradient flow",
     editions=(
         Edition(
             "printed",
@@ -659,11 +608,9 @@ joint_decay = Statement(
     ),
 )
 
-joint_bootstrap = Statement(
+joint_bootstrap = of_joint_flow(
     "Lemma A.6",
     "if both promised travels are smaller than allowed, both hold for all time",
-    BOTH_LAYERS,
-    "gradient flow",
     editions=(
         Edition(
             "printed",
@@ -700,11 +647,9 @@ joint_bootstrap = Statement(
     errors=(KnownError("The text has R_a < R'_a where R'_a < R_a is meant."),),
 )
 
-joint = Statement(
+joint = of_joint_flow(
     "Theorem 3.3",
     "gradient flow on both layers reaches zero loss at a linear rate",
-    BOTH_LAYERS,
-    "gradient flow",
     identifier="du2019-two-layer-joint",
     concludes="exact fit",
     editions=(
@@ -791,11 +736,9 @@ DESCENT_RATE = Rate(1 - eta * lambda_0 / 2, 1, k)
 RATE_SO_FAR_PAPER = Condition("the rate so far", DESCENT_RATE_PAPER.promise.relation)
 RATE_SO_FAR = Condition("the rate so far", DESCENT_RATE.promise.relation)
 
-descent_travel = Statement(
+descent_travel = of_descent(
     "Corollary 4.1",
     "while the loss follows the rate, neurons stay near their start",
-    FIRST_LAYER,
-    "gradient descent",
     editions=(
         Edition(
             "printed",
@@ -816,11 +759,9 @@ descent_travel = Statement(
     ),
 )
 
-few_flips_lemma = Statement(
+few_flips_lemma = of_weights(
     "Lemma 4.1",
     "few neurons can change their pattern on an input",
-    FIRST_LAYER,
-    "any weights",
     editions=(
         Edition(
             "printed",
@@ -851,16 +792,14 @@ few_flips_lemma = Statement(
     errors=(
         KnownError(
             "Printed with R = c lambda_0 / n^2. Markov's 1/delta needs R = c delta lambda_0 / n^2 for the proof of "
-            "Theorem 4.1 to close, and only that R gives the printed n^6 / (lambda_0^4 delta^3).",
+            "Theorem 4.1 to close, and only that R gives the printed n^6 / (lambda_0^4 delta^3)."
         ),
     ),
 )
 
-descent = Statement(
+descent = of_descent(
     "Theorem 4.1",
     "gradient descent reaches zero loss at a linear rate",
-    FIRST_LAYER,
-    "gradient descent",
     identifier="du2019-two-layer",
     concludes="exact fit",
     editions=(
@@ -899,12 +838,8 @@ descent = Statement(
             "||I_2|| <= eta lambda_0 ||e|| / (16 sqrt n), ||u(k+1) - u(k)|| <= eta n ||e||, so the squared residual "
             "shrinks by 1 - eta lambda_0 + eta^2 n^2 <= 1 - eta lambda_0 / 2.",
             arguments=(
-                arguments.union_of_events,
-                arguments.initial_residual,
-                arguments.hoeffding_start,
+                *_until_the_rate(arguments.hoeffding_start, BY_MARKOV),
                 arguments.markov_flips,
-                arguments.drift(BY_MARKOV),
-                arguments.least_eigenvalue(BY_MARKOV),
                 arguments.one_step_squared(BY_MARKOV),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
@@ -934,12 +869,8 @@ descent = Statement(
             reason="The exact one-step identity, eta lambda_max(H) <= 1, and the gradient bound sqrt(S/m) ||e||: the "
             "norm itself shrinks by 1 - eta lambda_0 / 2, at steps up to 1/S.",
             arguments=(
-                arguments.union_of_events,
-                arguments.initial_residual,
-                arguments.chernoff_start,
+                *_until_the_rate(arguments.chernoff_start, BY_MARKOV),
                 arguments.markov_flips,
-                arguments.drift(BY_MARKOV),
-                arguments.least_eigenvalue(BY_MARKOV),
                 arguments.one_step(BY_MARKOV),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
@@ -969,12 +900,8 @@ descent = Statement(
             reason="As improved, with max(nu) <= 2 p_R by Chernoff: max(nu) (3 ||XX^T||_F + sqrt(S n)) <= lambda_0 / 4,"
             " since ||XX^T||_F <= sqrt(S n).",
             arguments=(
-                arguments.union_of_events,
-                arguments.initial_residual,
-                arguments.chernoff_start,
+                *_until_the_rate(arguments.chernoff_start, BY_CHERNOFF),
                 arguments.chernoff_flips,
-                arguments.drift(BY_CHERNOFF),
-                arguments.least_eigenvalue(BY_CHERNOFF),
                 arguments.one_step(BY_CHERNOFF),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
@@ -982,12 +909,7 @@ descent = Statement(
         ),
     ),
     rests_on=(stability, descent_travel, few_flips_lemma),
-    errors=(
-        KnownError("E ||y - u(0)||^2 is printed as sum(y_i^2 + 1); it is ||y||^2 + n/2, since E f(x)^2 = 1/2."),
-        KnownError(
-            "Three events fail with probability delta each; the final delta needs them split (absorbed in Omega)."
-        ),
-    ),
+    errors=THE_START,
 )
 
 PAPER = Paper(
