@@ -39,10 +39,12 @@ _WORD = re.compile(rf"\b(?:({'|'.join(_GREEK.keys() - {'sum'})})\b|sum(?=\())")
 _ROOT = re.compile(r"\bsqrt\((\w)\)")
 _MINUS = re.compile(r"(?<![^\s(=])-(?=\d)")
 """Before a number that it belongs to, not between two."""
-_CHARACTERS = {"<=": "≤", ">=": "≥", "||": "‖", " - ": " − ", "sqrt(": "√("}
+_CHARACTERS = {"<=": "≤", ">=": "≥", "->": "→", "+-": "±", "||": "‖", " - ": " − ", "sqrt(": "√(", "^T": "ᵀ"}
 _LOWERED, _RAISED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"), str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SYMBOLS = {
     "&lt;=": "≤",
+    "-&gt;": "→",
+    "+-": "±",
     "&gt;=": "≥",
     "||": "‖",
     " - ": " − ",

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from empirical.reproductions.rows import Panel, Series
@@ -116,6 +117,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
     """One panel: what is promised lies below what is measured."""
     if "x" in panel.log:
         width_axis(axes, sorted({x for series in panel.series for x in series.x}), ticks=5)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if "y" in panel.log:
         fit_log_axis(axes, [y for series in panel.series for y in _extent(series)])
     for series, style in zip(panel.series, _styles(panel.series), strict=True):

@@ -1,7 +1,7 @@
 """Allen-Zhu, Li and Song (ICML 2019), Theorem 2: stochastic descent with batches of b inputs, drawn afresh each step.
 
-W_+ = W - eta (n/b) sum of the batch's gradients. The steps it takes are promised to be of order 1/b, and eta of order
-b; here eta = b / (n |K_0|), for which one input's step never overshoots by itself. Increments of log F are
+A step is -eta (n/b) times the sum of the batch's gradients. The steps it takes are promised to be of order 1/b, and eta
+of order b; here eta = b / (n |K_0|), for which one input's step never overshoots by itself. Increments of log F are
 O(eta L n^(3/2) m / (d sqrt(b))) (re-derived: see the theorem's entry in the catalogue); the printed proof bounds them
 from above only.
 """

@@ -93,7 +93,7 @@ _IDEAL = "W_2 from the ideal particles"
 _SLICED = "sliced W_2 from the limit"
 _APART = "W_2 between networks of different draws"
 _LAWS = {
-    _IDEAL: (Fraction(-1, 2), "<= -1/2 (Lemma F.1)"),
+    _IDEAL: (Fraction(-1, 2), "<= -1/2 (re-derived)"),
     _SLICED: (Fraction(-1, 2), "-1/2, up to logarithms"),
     _APART: (Fraction(-1, 7), "-1/7 in the limit"),
 }

@@ -55,7 +55,8 @@ def residuals(
     for n in points:
         found = np.array([_residuals(function, n, dimension, width, step_size, horizon, seed) for seed in seeds])
         for k in steps:
-            promised = f"{(1 - step_size * beta) ** k:.4f}"
+            predicted = (1 - step_size * beta) ** k
+            promised = f"{predicted:.4f}" if predicted > 1e-3 else f"{predicted:.1e}"
             rows.append(
                 mean_row(f"residual of {target} over the first", f"n = {n}, step {k}", found[:, k].tolist(), promised)
             )

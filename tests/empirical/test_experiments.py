@@ -181,8 +181,6 @@ def defined(case):
         names -= KERNEL_ONLY
     if case == "Ding":
         names -= {"flips", "energy"}
-    else:
-        names -= {"mean-field distance"}
     if case == "pyramid":
         names -= {"energy"}  # W_2 = 0 has no directions
     return names if case in ("Allen-Zhu", "Allen-Zhu residual", "classes") else names - ALLENZHU_ONLY

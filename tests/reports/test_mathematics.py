@@ -4,7 +4,7 @@ import pytest
 
 from bounds.catalogue import papers
 from bounds.rendering import latex
-from reports.mathematics import formulas, mathml
+from reports.mathematics import formulas, mathml, plain_formulas
 
 
 def all_latex():
@@ -46,7 +46,22 @@ def test_what_cannot_be_read_is_shown_as_its_source_and_never_as_markup(source):
         ("R'_a < (1 - x)^k", "R&#39;<sub>a</sub> &lt; (1 − x)<sup>k</sup>"),
         ("||XX^T||_F", "‖XX<sup>⊤</sup>‖<sub>F</sub>"),
         ("a <b> & pine", "a &lt;b&gt; &amp; pine"),
+        ("1 / sqrt(m) <= sqrt(L M)", "1 / √m ≤ √(L M)"),
+        ("labels +-1, slope -1/2, n-1 -> 0", "labels ±1, slope −1/2, n-1 → 0"),
     ],
 )
 def test_formulas_in_sentences(text, html):
     assert formulas(text) == html
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("x_1^2 - x_2^2, lambda_0", "x₁² − x₂², λ₀"),
+        ("omega^(1/3) <= -1/2", "ω^(1/3) ≤ −1/2"),
+        ("|R^T R - I| / sqrt(m) -> 0", "|Rᵀ R − I| / √m → 0"),
+        ("a comega E_M", "a comega E_M"),
+    ],
+)
+def test_formulas_in_figures(text, written):
+    assert plain_formulas(text) == written
