@@ -25,6 +25,9 @@ from bounds.checker.files import Floats, Invalid, hex_float, table
 from bounds.checker.network import Network, matrix, norm, product
 from bounds.checker.newton_kantorovich import CLOSE, WIDEST, Conclusion, check_decay, ends_of, perron
 
+MOST_PAIRS = 2**27
+"""Neurons times inputs."""
+
 STARTS = "data_norm residual least_eigenvalue"
 LOSSES = "drift unsettled kink"
 
@@ -83,7 +86,7 @@ class Start:
         Raises:
             Invalid: one is not proved.
         """
-        W, a = two_layers(network)
+        W, a = two_layers(network, X)
         rho, (low, high) = norm(start_residual(network, W, a, X, y)), ends["residual"]
         if not (rho >= low and rho <= high):
             raise Invalid("the residual is not where the certificate says")
@@ -138,8 +141,8 @@ def _losses(start: Start, radius: float, ends: dict[str, tuple[float, float]]) -
     return sum((arb(ends[name][1]) for name in found), arb(0))
 
 
-def two_layers(network: Network) -> tuple[Floats, Floats]:
-    """The weights and the signs of a network that is treated here.
+def two_layers(network: Network, X: Floats) -> tuple[Floats, Floats]:
+    """The weights and the signs of a network that is treated here, on such inputs.
 
     Raises:
         Invalid: it is another.
@@ -152,6 +155,8 @@ def two_layers(network: Network) -> tuple[Floats, Floats]:
     scaled = first.scale_squared == 1 and last.scale_squared * len(W) == 1 and (np.abs(a) == 1).all()
     if not (plain and scaled and first.trained and not last.trained and network.activation.bend is None):
         raise Invalid("only m^(-1/2) sum a_r max(w_r.x, 0), a_r = +-1, with its first layer trained, is treated so")
+    if len(W) * len(X) > MOST_PAIRS:
+        raise Invalid(f"{len(W)} neurons on {len(X)} inputs: at most {MOST_PAIRS} pairs are treated")
     if network.start is not None and not network.at_start:
         raise Invalid("a centred network is followed from its own start, and these weights are others")
     return W, a[0]

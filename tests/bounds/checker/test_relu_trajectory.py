@@ -17,7 +17,7 @@ from bounds.certificates.following import certify_from_start
 from bounds.certificates.proving import Certificate, Refusal
 from bounds.certificates.record import write, write_arrays
 from bounds.certificates.stack import Stack, two_layer
-from bounds.checker import relu_trajectory, verify
+from bounds.checker import flip_count, relu_trajectory, verify
 from bounds.checker.files import Invalid, array_hash, body_hash, read_arrays
 from bounds.checker.relu_trajectory import BITS, Run
 from tests.bounds.certificates.exact_descent import PRECISION, exact_descent, norm
@@ -260,6 +260,8 @@ def _nan(record: Record, arrays: Arrays) -> None:
         (lambda r, a: r["statement"].update(dynamics="flow", step_size=None), "descent"),
         (lambda r, a: a.update({"layers.1.weight": 2 * a["layers.1.weight"]}), "treated"),
         (_nan, "finite"),
+        (lambda r, a: r["statement"].update(step_size=(2.0**1000).hex()), "bounds|kink"),
+        (lambda r, a: r["statement"].update(step_size=(2.0**-1000).hex()), "residual"),
     ],
 )
 def test_forged_replays_are_rejected(
@@ -268,6 +270,12 @@ def test_forged_replays_are_rejected(
     found = verify(altered(good, tmp_path, change))
     assert found.fails
     assert re.search(words, found.reason), found.reason
+
+
+def test_memory_is_limited(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flip_count, "MOST_PAIRS", 5 * 48 - 1)
+    found = verify(good)
+    assert found.fails and "pairs" in found.reason
 
 
 def test_an_untouched_copy_is_accepted(good: Path, tmp_path: Path) -> None:
