@@ -27,7 +27,7 @@ class Convolution:
     """The patches of an image with one or two axes, zeros around it; channels come first, as in torch.
 
     Args:
-        channels: of the image; the input of the layer is (channels, *size), row by row.
+        channels: of the image; the input of the layer is (channels, rows, columns), row by row.
         size: pixels along each axis.
         kernel: pixels of a patch along each axis.
         stride: pixels from one patch to the next, along each axis.
