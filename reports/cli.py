@@ -45,6 +45,7 @@ app = App(
   zeroloss bound --data sphere:n=20,d=10    what the theorems ask of these data
   zeroloss measure --width 1024             train, and hold the run to its promises
   zeroloss sweep grid.toml                  train every run of a grid file
+  zeroloss exponents runs --of last.travel  how it scales with the width
   zeroloss reproduce                        published experiments, run again
   zeroloss prove du2019-two-layer           prove the algebra with two solvers
   zeroloss certify --width 16 --polish      prove that a network reaches zero loss
@@ -63,6 +64,7 @@ for _name, _summary in {
     "bound": "Say what the theorems ask of a data set.",
     "measure": "Train a theorem's own networks and hold the runs to its promises.",
     "sweep": "Train every run of a grid file, here or on a Dask cluster.",
+    "exponents": "Say how measured numbers of stored runs scale with a size.",
     "reproduce": "Run published experiments and promised laws again.",
     "prove": "Prove the algebra behind the explicit constants with two solvers.",
     "certify": "Prove that training from given weights reaches exactly zero loss.",

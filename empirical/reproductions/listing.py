@@ -13,6 +13,7 @@ from bounds.papers import (
     du2019_two_layer,
     liu2020_linearity,
     liu2021_opt,
+    polaczyk2022,
     su2019,
 )
 from bounds.statements import Mark, Paper
@@ -25,6 +26,7 @@ from empirical.reproductions import (
     du2019_figure_1,
     kernel_drift,
     liu2021_energy,
+    polaczyk2022_frontier,
     su2019_harmonics,
 )
 from empirical.reproductions.rows import Findings
@@ -376,7 +378,48 @@ _ALLENZHU = Reproduction(
     "shallower one at these widths refutes nothing. The share of flips is still on its way to its limit.",
 )
 
-REPRODUCTIONS: dict[str, Reproduction] = {one.name: one for one in (_DU, _SU, _ARORA, _DRIFT, _DING, _LIU, _ALLENZHU)}
+_POLACZYK = Reproduction(
+    "frontier",
+    "The width at which ordinary training interpolates",
+    polaczyk2022.PAPER,
+    (
+        Claim("A hidden width of order n^(5/4) suffices for the flow.", Mark.FROM_MEMORY, "polaczyk2022-flow"),
+        Claim("A width of order n^1.5 / d suffices for smooth networks.", Mark.READ, "song2021-shallow"),
+        Claim(
+            "n labels need about as many weights: the frontier is d m ~ n, far below every sufficient width.",
+            Mark.REDERIVED,
+        ),
+        Claim(
+            "The flow on the first layer reaches zero loss from (72/pi) |X|^6 |y|^2 / lambda_0^4 neurons on, that on "
+            "both layers from zero output weights from 2 |X| |y| / lambda(G), to leading order.",
+            Mark.REDERIVED,
+            "baseline-relu-flow",
+        ),
+    ),
+    "The programs of the paper (read): inputs uniform in a cube and normalised, labels +-1, first layer trained by "
+    "full descent with eta = 0.15 and momentum 0.9 on the mean squared error for 50,000 steps; success is an error "
+    "below 2.5e-3 sqrt(n). The least even width at which two of three draws succeed.",
+    (
+        Part(
+            "dimension",
+            "Frontier by dimension",
+            polaczyk2022_frontier.by_dimension,
+            quick={"dimensions": (4, 6, 8), "points": 20, "steps": 2000, "seeds": (0, 1, 2)},
+        ),
+        Part(
+            "points",
+            "Frontier by number of inputs",
+            polaczyk2022_frontier.by_points,
+            quick={"points": (16, 24, 32), "dimension": 6, "steps": 2000, "seeds": (0, 1, 2)},
+        ),
+    ),
+    "Bisection takes success as monotone in the width. The threshold grows with n, and the number of steps does not: "
+    "both bend the fits. Their intervals are from the scatter about the line, not from draws.",
+)
+
+REPRODUCTIONS: dict[str, Reproduction] = {
+    one.name: one for one in (_DU, _SU, _ARORA, _DRIFT, _DING, _LIU, _ALLENZHU, _POLACZYK)
+}
 """By name, in the order of the page."""
 
 

@@ -354,6 +354,53 @@ class Certification(msgspec.Struct, frozen=True, kw_only=True):
     first: str = ""
 
 
+class PromisedExponent(msgspec.Struct, frozen=True):
+    """The exponent of a bound, with all but the size held fixed: by whom, the inequality, and None for no power."""
+
+    by: str
+    says: str
+    exponent: float | None
+
+
+class ExponentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A power law fitted to runs of one kind.
+
+    Args:
+        kind: what tells them from the others.
+        runs: their number.
+        sizes: different ones.
+        exponent: the fitted one, an estimate; none where there is none.
+        interval: of the exponent.
+        reason: why there is none, or empty.
+    """
+
+    kind: dict[str, bool | int | float | str | None]
+    runs: int
+    sizes: int
+    exponent: float | None
+    interval: tuple[float, float] | None
+    reason: str
+
+
+class Exponents(msgspec.Struct, frozen=True, kw_only=True):
+    """``zeroloss exponents --json``.
+
+    Args:
+        of: the column of what was measured.
+        size: the column of the size.
+        confidence: of each interval.
+        rows: one for each kind of run.
+        promised: of a theorem and its lemmas, where one was named.
+    """
+
+    version: int = SCHEMA_VERSION
+    of: str
+    size: str
+    confidence: float
+    rows: tuple[ExponentRow, ...]
+    promised: tuple[PromisedExponent, ...]
+
+
 class SweepCell(msgspec.Struct, frozen=True, kw_only=True):
     """Runs of a sweep that differ in their seeds only.
 

@@ -22,7 +22,7 @@ from reports import cli
 from reports.cli import main
 
 DATA_COMMANDS = ("bound", "measure", "certify", "report")
-COMMANDS = ("theorems", "prove", "reproduce", "doctor", "sweep", "verify", *DATA_COMMANDS)
+COMMANDS = ("theorems", "prove", "reproduce", "doctor", "sweep", "exponents", "verify", *DATA_COMMANDS)
 
 
 @pytest.fixture
