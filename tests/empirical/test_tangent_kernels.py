@@ -238,6 +238,12 @@ def test_other_parameters_count_by_their_jacobians(name, entries, monkeypatch):
     assert_is_jacobian_product(network, inputs(9, 7), block=4)
 
 
+def test_parameters_that_nothing_uses_add_nothing():
+    network = nn.Sequential(nn.Linear(7, 3).requires_grad_(False), nn.Identity()).double()
+    network[1].spare = nn.Parameter(torch.ones(2, dtype=torch.float64))
+    assert np.array_equal(gram_matrix(network, inputs(4, 7)), np.zeros((12, 12)))
+
+
 @pytest.mark.parametrize("options", [{"groups": 2}, {"padding": "same"}, {"padding": 1, "padding_mode": "circular"}])
 def test_convolutions_that_are_more_than_one_matrix(options):
     torch.manual_seed(0)
