@@ -39,6 +39,7 @@ _WORD = re.compile(rf"\b(?:({'|'.join(_GREEK.keys() - {'sum'})})\b|sum(?=\())")
 _ROOT = re.compile(r"\bsqrt\((\w)\)")
 _MINUS = re.compile(r"(?<![^\s(=])-(?=\d)")
 """Before a number that it belongs to, not between two."""
+_EXPONENT = re.compile(r"(?<=\d)e\+?(-?)0*(\d+)\b")
 _CHARACTERS = {"<=": "≤", ">=": "≥", "->": "→", "+-": "±", "||": "‖", " - ": " − ", "sqrt(": "√(", "^T": "ᵀ"}
 _LOWERED, _RAISED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"), str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SYMBOLS = {
@@ -74,7 +75,7 @@ def plain_formulas(text: str) -> str:
     text = _MINUS.sub("−", text)
     text = re.sub(rf"\b({'|'.join(_GREEK.keys() - {'sum'})})(?=_|\b)", lambda m: _GREEK[m[0]], text)
     text = re.sub(r"_(\d)", lambda m: m[1].translate(_LOWERED), text)
-    return re.sub(r"\^(\d)", lambda m: m[1].translate(_RAISED), text)
+    return re.sub(r"\^(\d+)(?!\d*\.)", lambda m: m[1].translate(_RAISED), text)
 
 
 def formulas(text: str) -> Markup:
@@ -86,4 +87,5 @@ def formulas(text: str) -> Markup:
     html = _MINUS.sub("−", html)
     html = _SUBSCRIPT.sub(lambda m: f"{_GREEK.get(m[1], m[1])}{m[2]}<sub>{'⊥' if m[3] == 'perp' else m[3]}</sub>", html)
     html = _WORD.sub(lambda m: _GREEK[m[0]], html)
-    return Markup(re.sub(r"\^(\w+|\([^()]*\))", r"<sup>\1</sup>", html))
+    html = _EXPONENT.sub(lambda m: f" × 10<sup>{m[1].replace('-', '−')}{m[2]}</sup>", html)
+    return Markup(re.sub(r"\^(\d+\.\d+|\w+|\([^()]*\))", r"<sup>\1</sup>", html))

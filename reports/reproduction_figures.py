@@ -36,6 +36,7 @@ MOST_PANELS = 6
 """In one figure."""
 
 _MARKS = ((MEASURED, "o"), (SECOND, "s"), (THIRD, "^"), (INK, "D"), (MUTED, "v"))
+_PROMISED: tuple[dict[str, Any], ...] = (*SERIES, {"color": MUTED, "linestyle": (0, (3, 5)), "marker": ""})
 _LINE_OF_MARKS = 12
 """Points from which on only some of a measured curve carry marks."""
 
@@ -140,7 +141,7 @@ def _legend(axes: Axes, panel: Panel) -> tuple[list[Any], list[str]]:
 
 
 def _styles(series: Iterable[Series]) -> Iterator[dict[str, Any]]:
-    marks, dashes = iter(_MARKS * 3), iter(SERIES * 3)
+    marks, dashes = iter(_MARKS * 3), iter(_PROMISED * 3)
     for one in series:
         if one.source == "measured":
             colour, mark = next(marks)
@@ -184,7 +185,12 @@ def _series_said(series: Series) -> str:
 
 _PLOTTED = {
     "measured": ("mark=*, solid, thick", "mark=square*, solid, thick", "mark=triangle*, solid, thick"),
-    "promised": ("no marks, densely dashed, thick", "no marks, dash dot, thick", "no marks, densely dotted, thick"),
+    "promised": (
+        "no marks, densely dashed, thick",
+        "no marks, dash dot, thick",
+        "no marks, densely dotted, thick",
+        "no marks, loosely dashed, thick",
+    ),
     "published": ("only marks, mark=x, mark size=4pt, thick",),
 }
 

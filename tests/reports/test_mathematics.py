@@ -47,6 +47,7 @@ def test_what_cannot_be_read_is_shown_as_its_source_and_never_as_markup(source):
         ("||XX^T||_F", "‖XX<sup>⊤</sup>‖<sub>F</sub>"),
         ("a <b> & pine", "a &lt;b&gt; &amp; pine"),
         ("1 / sqrt(m) <= sqrt(L M)", "1 / √m ≤ √(L M)"),
+        ("n^1.25 of 9.8e+10 or 2.5e-3", "n<sup>1.25</sup> of 9.8 × 10<sup>10</sup> or 2.5 × 10<sup>−3</sup>"),
         ("labels +-1, slope -1/2, n-1 -> 0", "labels ±1, slope −1/2, n-1 → 0"),
     ],
 )
@@ -61,6 +62,7 @@ def test_formulas_in_sentences(text, html):
         ("omega^(1/3) <= -1/2", "ω^(1/3) ≤ −1/2"),
         ("|R^T R - I| / sqrt(m) -> 0", "|Rᵀ R − I| / √m → 0"),
         ("a comega E_M", "a comega E_M"),
+        ("n^1.25, R^1000", "n^1.25, R¹⁰⁰⁰"),
     ],
 )
 def test_formulas_in_figures(text, written):

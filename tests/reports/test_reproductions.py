@@ -84,6 +84,7 @@ def test_published_numbers_promises_and_intervals_look_different():
         (
             Series("here", x, (3.0, 2.0, 1.0), (0.5, 0.4, 2.0)),
             Series("law", x, (3.0, 2.1, 1.5), source="promised"),
+            *(Series(f"law {k}", x, (2.0, 1.5, 1.0 + k), source="promised") for k in range(3)),
             Series("theirs", x, (3.1, 2.2, 1.1), source="published"),
         ),
         log="xy",
@@ -95,14 +96,17 @@ def test_published_numbers_promises_and_intervals_look_different():
     promised, published = (next(line for line in axes.lines if line.get_label() == name) for name in ("law", "theirs"))
     assert promised.get_linestyle() == "--" and published.get_linestyle() == "None" and published.get_marker() == "x"
     assert len(axes.containers) == 1  # the bars
+    laws = [line for line in axes.lines if str(line.get_label()).startswith("law")]
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in laws}) == len(laws) == 4
     assert axes.get_ylim()[0] < 0.6 and axes.get_yscale() == axes.get_xscale() == "log"
     ((name, (plotted,)),) = plots("one1", [PartRecord("p", "P", (), (panel,), 0.0)])
     assert name == "one1-1" and "ymode=log" in plotted.options
     assert [("below" in plot.columns, "only marks" in plot.options) for plot in plotted.plots] == [
         (True, False),
-        (False, False),
+        *[(False, False)] * 4,
         (False, True),
     ]
+    assert len({plot.options for plot in plotted.plots}) == 6
 
 
 def _figure(height):
