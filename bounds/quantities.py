@@ -96,6 +96,22 @@ LATEX: dict[sympy.Symbol, str] = {
 }
 """How symbols are set where sympy's own rendering is not the paper's."""
 
+MEASURED_BY: dict[sympy.Symbol, str] = {
+    e_0: "first residual",
+    residual: "residual",
+    least_eigenvalue: "least eigenvalue",
+    initial_least_eigenvalue: "first least eigenvalue",
+    initial_gram_deviation: "distance from the limit",
+    gram_drift: "kernel drift",
+    travel: "neuron travel",
+    output_travel: "output travel",
+    R: "twice the layer travel over root m",
+    lambda_0: "first least eigenvalue",
+}
+"""What a run shows of a symbol, by the name that the package ``reports.both_sides`` gives to it; those of a paper's own
+are named where they are introduced. An infinite-width eigenvalue that is not certified is estimated by the first one.
+"""
+
 CERTIFIED: dict[sympy.Symbol, Callable[[Problem], Enclosure]] = {}
 """How the value of a paper's own quantity is certified from the data, for those where it can be."""
 
@@ -124,6 +140,7 @@ def quantity(
     *,
     latex: str = "",
     value: Callable[[Problem], Enclosure] | None = None,
+    measured_by: str = "",
     nonnegative: bool = False,
     integer: bool = False,
 ) -> Quantity:
@@ -134,6 +151,7 @@ def quantity(
         meaning: in the words of the report.
         latex: how it is set, where that is not its name.
         value: encloses it from a problem, where data determine it; else whoever asks has to give it.
+        measured_by: the name of what a run shows of it, one of ``reports.both_sides.observed.OBSERVED``.
         nonnegative: it may be zero; else it is positive.
         integer: it is a whole number.
 
@@ -147,6 +165,8 @@ def quantity(
         LATEX[symbol] = latex
     if value is not None:
         CERTIFIED[symbol] = value
+    if measured_by:
+        MEASURED_BY[symbol] = measured_by
     return symbol
 
 

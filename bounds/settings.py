@@ -42,6 +42,30 @@ HALF_SUM = "half sum of squares"
 """(1/2) sum_i (f(x_i) - y_i)^2, the loss of most papers."""
 
 
+@dataclass(frozen=True)
+class Network:
+    """Which networks of the package ``empirical`` train a setting: plain data, since nothing is trained here.
+
+    Args:
+        kind: the tag of their specification, such as ``two-layer``.
+        fields: of the specification that the setting fixes, by name; width, depth and the like are left open.
+        loss: ``squares``, ``logistic`` or ``cross-entropy``.
+        mean: whether the loss is a mean over the inputs and not a sum.
+        kernel: the trained layer whose Gram matrix the statements speak of: ``all``, ``first`` or ``last`` hidden one.
+        inputs: ``rows`` of the data, their ``pixels``, or a ``line``: their first principal coordinate.
+        method: a way of training of its own: ``rotations`` that move by themselves, or a flow with a ``fading``
+            regularisation; empty for what the dynamics say.
+    """
+
+    kind: str
+    fields: tuple[tuple[str, str | int | float], ...] = ()
+    loss: Literal["squares", "logistic", "cross-entropy"] = "squares"
+    mean: bool = False
+    kernel: Literal["all", "first", "last"] = "all"
+    inputs: Literal["rows", "pixels", "line"] = "rows"
+    method: Literal["", "rotations", "fading"] = ""
+
+
 class Setting:
     """A family of networks, or of systems of equations. Its string says which; it can be hashed and compared.
 
@@ -62,6 +86,11 @@ class Setting:
         Returns:
             The certified matrix, or None where the setting has none; lambda_0 must then be given.
         """
+        return None
+
+    @property
+    def network(self) -> Network | None:
+        """Which networks train it, or None where there are none."""
         return None
 
     @property
@@ -88,6 +117,12 @@ class TwoLayer(Setting):
     def gram(self, X: Floats) -> Gram:
         """The matrix of the first layer, E[x.y s'(w.x) s'(w.y)]."""
         return gram.two_layer(X, activation=self.activation, normalised=True)
+
+    @property
+    def network(self) -> Network:
+        """See :class:`Network`; the Gram matrix is the first layer's."""
+        fields = (("trained", self.trained), ("activation", str(self.activation).lower()))
+        return Network("two-layer", fields, kernel="first")
 
     @property
     def values(self) -> Mapping[sympy.Symbol, Enclosure]:
@@ -118,6 +153,12 @@ class FullyConnected(Setting):
     def gram(self, X: Floats) -> Gram:
         """The matrix of W^(H), with the covariance index of Definition 5.1 corrected."""
         return gram.fully_connected(X, depth=self.depth, activation=self.activation, normalised=True)
+
+    @property
+    def network(self) -> Network:
+        """See :class:`Network`."""
+        fields = (("depth", self.depth), ("activation", str(self.activation).lower()))
+        return Network("du2019-deep-fc", fields, kernel="last")
 
     @property
     def values(self) -> Mapping[sympy.Symbol, Enclosure]:
@@ -155,6 +196,16 @@ class ResNet(Setting):
         )
 
     @property
+    def network(self) -> Network:
+        """See :class:`Network`."""
+        return Network("du2019-deep-resnet", self._fields, kernel="last")
+
+    @property
+    def _fields(self) -> tuple[tuple[str, str | int | float], ...]:
+        scale = Enclosure.of(self.residual_scale).midpoint
+        return ("depth", self.depth), ("activation", str(self.activation).lower()), ("residual_scale", scale)
+
+    @property
     def values(self) -> Mapping[sympy.Symbol, Enclosure]:
         """Depth, residual scale and constants of the activation."""
         return {
@@ -184,6 +235,11 @@ class ConvResNet(ResNet):
 
     channels: int = 1
     patch: int = 3
+
+    @property
+    def network(self) -> Network:
+        """See :class:`Network`."""
+        return Network("du2019-deep-conv", (*self._fields, ("patch", self.patch)), kernel="last", inputs="pixels")
 
     def gram(self, X: Floats) -> Gram:
         """The matrix of W^(H), with Definition 7.1 corrected; time and memory grow as (n pixels)^2."""
@@ -226,19 +282,24 @@ class Family(Setting):
         start: the law of the initial weights, or ``any``.
         trained: which weights are trained.
         loss: the training loss.
+        network: which networks train it, where the package ``empirical`` has any.
     """
 
     architecture: str
     start: str
     trained: str
     loss: str = HALF_SUM
+    network: Network | None = None
 
     def __str__(self) -> str:
         return f"{self.architecture}; start: {self.start}; trained: {self.trained}; {self.loss}"
 
 
-SYSTEM = Family("systems F(w) = y of n equations", start="any", trained="all")
-"""No network at all: a differentiable map F of the parameters, as in papers on the Polyak-Lojasiewicz condition."""
+SMOOTH_TWO_LAYER = Network("two-layer", (("activation", "tanh"),))
+"""The example of a smooth map F: its Jacobian is Lipschitz everywhere, with a constant that is known."""
+
+SYSTEM = Family("systems F(w) = y of n equations", start="any", trained="all", network=SMOOTH_TWO_LAYER)
+"""A differentiable map F of the parameters, as in papers on the Polyak-Lojasiewicz condition; runs show an example."""
 
 
 def _constants(activation: Activation) -> dict[sympy.Symbol, Enclosure]:

@@ -63,12 +63,14 @@ class GradientFlow(msgspec.Struct, frozen=True, kw_only=True, tag="gradient-flow
         horizon: the last t.
         tolerance: of the local error, relative to each parameter and to 1.
         speed: factor of the velocity.
+        fading: c of a further velocity -c e^-t theta, that of a regularisation which fades (Ding et al., version 1: 2).
         most_steps: the run ends as unfinished after so many steps of the solver.
     """
 
     horizon: float
     tolerance: float = 1e-8
     speed: float = 1.0
+    fading: float = 0.0
     most_steps: int = 100_000
 
 
@@ -257,7 +259,8 @@ def _flow(
     def velocity(t: float, theta: np.ndarray) -> np.ndarray:
         put(theta)
         gradients = gradient(network, trained, X, y, loss)[1:]
-        return -method.speed * nn.utils.parameters_to_vector(gradients).cpu().numpy()
+        downhill = -method.speed * nn.utils.parameters_to_vector(gradients).cpu().numpy()
+        return downhill - method.fading * math.exp(-t) * theta if method.fading else downhill
 
     def state(at: float, theta: np.ndarray, path: float) -> State:
         put(theta)

@@ -11,122 +11,16 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
-from torch import Tensor, nn
+from torch import Tensor
 
-from empirical.dynamics import gradient
-from empirical.losses import Loss
+from empirical import landscape
 from empirical.networks import allenzhu2019, liu2021_opt
-from empirical.tangent_kernels import cross_gram_matrix, gram_matrix
+from empirical.tangent_kernels import cross_gram_matrix
+from empirical.views import Values, View, hessian_norm, hidden_layers
 from empirical.wasserstein import MOST_ASSIGNED, particles, sliced_wasserstein, wasserstein
-
-Values = dict[str, float | list[float]]
-
-
-@dataclass(eq=False)
-class View:
-    """A network beside its start; what several observables need is computed once.
-
-    Args:
-        network, start: now and at the start; the start is never trained.
-        X, y: the training set.
-        loss: F.
-        limit_gram: the Gram matrix of infinite width, where the drift from it is wanted.
-        initial: the view at the start, or None if this is it.
-    """
-
-    network: nn.Module
-    start: nn.Module
-    X: Tensor
-    y: Tensor
-    loss: Loss
-    limit_gram: np.ndarray | None = None
-    initial: View | None = None
-
-    @cached_property
-    def outputs(self) -> Tensor:
-        """The outputs now."""
-        with torch.no_grad():
-            return self.network(self.X)
-
-    @cached_property
-    def gram(self) -> np.ndarray:
-        """The Gram matrix now."""
-        return gram_matrix(self.network, self.X)
-
-    @property
-    def initial_gram(self) -> np.ndarray:
-        """The Gram matrix at the start."""
-        return self.gram if self.initial is None else self.initial.gram
-
-    @cached_property
-    def initial_eigenvectors(self) -> np.ndarray:
-        """Eigenvectors of the limit matrix, or else of that at the start, by increasing eigenvalue, as columns."""
-        if self.initial is not None:
-            return self.initial.initial_eigenvectors
-        return np.linalg.eigh(self.gram if self.limit_gram is None else self.limit_gram)[1]
-
-    @property
-    def trained(self) -> list[nn.Parameter]:
-        """The trained parameters."""
-        return [p for p in self.network.parameters() if p.requires_grad]
-
-    @cached_property
-    def value_and_gradient(self) -> tuple[Tensor, ...]:
-        """F and its gradient."""
-        return gradient(self.network, self.trained, self.X, self.y, self.loss)
-
-    @cached_property
-    def moves(self) -> dict[str, Tensor]:
-        """How far each trained parameter is from its start, by name."""
-        then = dict(self.start.named_parameters())
-        now = self.network.named_parameters()
-        return {name: (p - then[name]).detach() for name, p in now if p.requires_grad}
-
-    @cached_property
-    def preactivations(self) -> list[Tensor]:
-        """The outputs of the modules of ``network.hidden``, layer by layer.
-
-        Raises:
-            ValueError: the network has no hidden layers by that name.
-        """
-        layers = hidden_layers(self.network)
-        seen: list[Tensor] = []
-        handles = [layer.register_forward_hook(lambda _, __, z: seen.append(z.detach())) for layer in layers]
-        try:
-            with torch.no_grad():
-                self.network(self.X)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return seen
-
-    @property
-    def allenzhu(self) -> allenzhu2019.Network:
-        """The network, if it is one of Allen-Zhu et al. without patches.
-
-        Raises:
-            ValueError: it is not.
-        """
-        if not isinstance(self.network, allenzhu2019.Network) or self.network.patch is not None:
-            raise ValueError("norms and separation by layer are those of Allen-Zhu et al.'s networks of vectors")
-        return self.network
-
-
-def hidden_layers(network: nn.Module) -> list[nn.Module]:
-    """The modules of ``network.hidden``, in order.
-
-    Raises:
-        ValueError: the network has none of that name.
-    """
-    hidden = getattr(network, "hidden", None)
-    if not isinstance(hidden, nn.Module):
-        raise ValueError(f"{type(network).__name__} has no layers named hidden to observe")
-    return list(hidden) if isinstance(hidden, nn.ModuleList) else [hidden]
 
 
 def residuals(view: View) -> Values:
@@ -282,22 +176,13 @@ def jacobian_change(view: View) -> Values:
 
 
 def curvature(view: View) -> Values:
-    """The spectral norm of the Hessian of F, by Lanczos iteration on products with it (scipy's ARPACK)."""
+    """The spectral norm of the Hessian of F."""
     trained = view.trained
     with torch.enable_grad():
         value = view.loss.value(view.network(view.X), view.y)
         first = torch.cat([g.flatten() for g in torch.autograd.grad(value, trained, create_graph=True)])
 
-    def product(v: np.ndarray) -> np.ndarray:
-        along = torch.from_numpy(np.ascontiguousarray(v.reshape(-1))).to(first)
-        second = torch.autograd.grad(
-            first, trained, along, retain_graph=True, materialize_grads=True, allow_unused=True
-        )
-        return torch.cat([g.flatten() for g in second]).cpu().numpy()
-
-    operator = LinearOperator((len(first), len(first)), matvec=product, dtype=np.float64)
-    begin = np.random.default_rng(0).standard_normal(len(first))
-    return {"norm": float(abs(eigsh(operator, k=1, which="LM", v0=begin, tol=1e-6, return_eigenvectors=False)[0]))}
+    return {"norm": hessian_norm(first, trained)}
 
 
 def sensitivity(view: View) -> Values:
@@ -369,4 +254,16 @@ OBSERVABLES: dict[str, Observable] = {
     "mean-field distance": Observable(
         mean_field_distance, "Ding et al. 2022, appendix A: |Z_rho - Z_rho'| <= C d_1(rho, rho'), d_1 = sup_t W_2"
     ),
+    "features": Observable(landscape.features, "Du et al. 2019, deep: Lemmas B.1 and B.3; Nguyen and Mondelli 2020"),
+    "matrices": Observable(landscape.matrices, "Du et al. 2019, deep: Lemma G.2; Nguyen and Mondelli 2020"),
+    "layer kernels": Observable(landscape.layer_kernels, "Du et al. 2019, Lemmas 3.1, 3.2; deep: Lemmas B.2, B.4"),
+    "kernel entries": Observable(landscape.kernel_entries, "Liu, Zhu and Belkin 2020 (from memory)"),
+    "linearisation": Observable(landscape.linearisation, "Liu, Zhu and Belkin 2020 (from memory)"),
+    "gradients": Observable(landscape.gradients, "Allen-Zhu et al. 2019, Theorem 3 (from memory)"),
+    "output hessians": Observable(landscape.output_hessians, "Liu, Zhu and Belkin 2020 (from memory)"),
+    "newton": Observable(landscape.newton, "the simplified Newton iteration (re-derived)"),
+    "misclassified": Observable(landscape.misclassified, "Allen-Zhu et al. 2019, Theorem 6 (from memory)"),
+    "flipped neurons": Observable(landscape.flipped_neurons, "Allen-Zhu et al. 2019, Lemma 8.2 (from memory)"),
+    "last states": Observable(landscape.last_states, "Ding et al. 2022: deviation from the mean-field limit"),
+    "rotation defect": Observable(landscape.rotation_defect, "Liu et al. 2021: nearly orthogonal matrices"),
 }

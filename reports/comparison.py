@@ -9,6 +9,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bounds import quantities as q
 from bounds.catalogue import label, paper_of, theorem
 from bounds.gram import rounding_contributions
@@ -16,8 +18,10 @@ from bounds.problem import Problem
 from bounds.rendering import latex
 from bounds.settings import TwoLayer
 from bounds.statements import Statement
+from reports.both_sides.judging import no_network, own_network
+from reports.both_sides.trials import Sizes
 from reports.ledger import ledger
-from reports.measurement import EFFORTS, EffortName, Measurements, Progress, measure
+from reports.measurement import EFFORTS, Effort, EffortName, Measurements, Progress, measure
 from reports.proved_widths import proved_width_rows
 from reports.proving import proof_statuses
 from reports.rows import (
@@ -30,13 +34,16 @@ from reports.rows import (
     run_row,
     width_series,
 )
-from reports.schema import SCHEMA_VERSION, Comparison, DataRow, Invariant, Number
+from reports.schema import SCHEMA_VERSION, Comparison, DataRow, Invariant, Number, OwnNetwork
 
 if TYPE_CHECKING:
     from empirical.store import Store
 
 THEOREMS = ("du2019-two-layer", "du2019-two-layer-flow", "du2019-two-layer-joint")
 INVARIANTS = (q.n, q.d, q.lambda_0, q.X_norm, q.F, q.separation, q.y_norm, q.delta)
+QUICK_STEPS = 100
+"""Of training of other families' networks."""
+
 SETTLED = ("explicit", "improved", "sharp")
 """Editions whose constants are all numbers."""
 
@@ -60,7 +67,8 @@ def compare(
         title: the data, in a few words.
         data: further rows of the table that says which data these are.
         effort: how much is measured: quick, default or full.
-        theorems: identifiers; the first, a theorem on gradient descent, is the one that runs are held against.
+        theorems: identifiers; the first of those on two-layer ReLU networks under gradient descent is held against
+            runs, searches and proofs, any other against a run of its own networks.
         seed: of the runs.
         store: where runs and tested widths are kept and taken from.
         progress: called with (stage, done, total).
@@ -70,33 +78,91 @@ def compare(
         The record from which pages, tables and figures are drawn.
 
     Raises:
-        ValueError: an unknown theorem, or a first theorem that is not about gradient descent.
+        ValueError: an unknown theorem.
     """
     statements = named_apart([theorem(identifier) for identifier in theorems])
-    statement = statements[0]
-    if statement.dynamics != "gradient descent":
-        raise ValueError(f"runs are gradient descent: name a theorem on gradient descent first, not {theorems[0]}")
-    if statement.setting != TwoLayer():
-        raise ValueError(f"runs train {TwoLayer()}: name a theorem on them first, not {theorems[0]}")
+    statement = next((s for s in statements if _searched(s)), None)
     seconds: dict[str, float] = {}
     with _timed(seconds, "certified invariants"):
         values = problem.values()
-    with _timed(seconds, "runs and searches"):
-        found = measure(problem, statement, EFFORTS[effort], seed=seed, store=store, progress=progress)
-    trained = (*found.main, *found.demonstrations)
-    with _timed(seconds, "proof that these networks converge"):
-        starts = [prove_start(item) for item in trained]
+    found = None
+    if statement is not None:
+        with _timed(seconds, "runs and searches"):
+            found = measure(problem, statement, EFFORTS[effort], seed=seed, store=store, progress=progress)
+    with _timed(seconds, "their own networks"):
+        sizes = Sizes(seed=seed, steps=QUICK_STEPS if effort == "quick" else None)
+        others = [s for s in statements if s is not statement]
+        own = tuple(_own_networks(problem, others, sizes, store, progress)) if problem.degeneracy is None else ()
     with _timed(seconds, "proofs of the algebra"):
         proofs = proof_statuses(_graph(statements), store=store, progress=progress)
     with _timed(seconds, "editions"):
-        reference = found.reference
+        reference = None if found is None else found.reference
         editions = tuple(
             edition_row(problem, s, e, reference, proofs.get((s.name, e.name), ""))
             for s in _graph(statements)
             for e in s.editions
         )
+    record = Comparison(
+        version=SCHEMA_VERSION,
+        product=f"zeroloss {version('zeroloss')}",
+        title=title or repr(problem),
+        data=(*data, *_data(problem)),
+        invariants=tuple(Invariant(q.MEANING[s], latex(s), Number.enclosed(values[s])) for s in INVARIANTS),
+        rounding=tuple(_rounding(problem)) if problem.degeneracy is None else (),
+        notes=tuple(_notes(problem, found)),
+        editions=editions,
+        runs=(),
+        certificates=(),
+        looseness=(),
+        ledgers=(),
+        proved_widths=(),
+        least_width=None,
+        series=(),
+        figure_one=(),
+        seconds=seconds,
+        commands=tuple(commands),
+        own_networks=own,
+    )
+    if statement is None or found is None:
+        return record
+    return _with_searches(record, problem, statement, found, EFFORTS[effort], store, progress)
+
+
+def _searched(statement: Statement) -> bool:
+    """Whether a theorem is one of those whose widths and steps are searched, and whose starts are proved."""
+    explicit = [e for e in statement.editions if e.name == "explicit" and e.rate is not None]
+    return statement.setting == TwoLayer() and statement.dynamics == "gradient descent" and bool(explicit)
+
+
+def _own_networks(
+    problem: Problem, statements: Sequence[Statement], sizes: Sizes, store: Store | None, progress: Progress
+) -> Iterator[OwnNetwork]:
+    """A run of the own networks of each statement that names some; those of one setting share it."""
+    for done, statement in enumerate(statements):
+        progress("their own networks", done, len(statements))
+        alike = [s for s in statements if (s.setting, s.dynamics) == (statement.setting, statement.dynamics)]
+        try:
+            yield own_network(problem, statement, sizes, beside=alike, store=store)
+        except ValueError as reason:
+            yield no_network(statement, sizes, str(reason))
+
+
+def _with_searches(
+    record: Comparison,
+    problem: Problem,
+    statement: Statement,
+    found: Measurements,
+    effort: Effort,
+    store: Store | None,
+    progress: Progress,
+) -> Comparison:
+    """The record with runs, searches and proofs of the theorem whose networks are two-layer ReLU ones."""
+    trained = (*found.main, *found.demonstrations)
+    seconds = record.seconds
+    with _timed(seconds, "proof that these networks converge"):
+        starts = [prove_start(item) for item in trained]
     with _timed(seconds, "proved widths"):
-        proved = tuple(proved_width_rows(problem, statement, editions, EFFORTS[effort], store=store, progress=progress))
+        proved = tuple(proved_width_rows(problem, statement, record.editions, effort, store=store, progress=progress))
     with _timed(seconds, "tables"):
         settled = [e for e in statement.editions if e.chain] if problem.degeneracy is None else []
         least = (
@@ -104,15 +170,8 @@ def compare(
             if found.least
             else None
         )
-        record = Comparison(
-            version=SCHEMA_VERSION,
-            product=f"zeroloss {version('zeroloss')}",
-            title=title or repr(problem),
-            data=(*data, *_data(problem)),
-            invariants=tuple(Invariant(q.MEANING[s], latex(s), Number.enclosed(values[s])) for s in INVARIANTS),
-            rounding=tuple(_rounding(problem)) if problem.degeneracy is None else (),
-            notes=tuple(_notes(problem, found)),
-            editions=editions,
+        return msgspec.structs.replace(
+            record,
             runs=tuple(
                 run_row(item, statement, statement.edition(name), start)
                 for item, start in zip(trained, starts, strict=True)
@@ -126,16 +185,14 @@ def compare(
             ledgers=tuple(
                 book
                 for e in settled
-                if least is not None and (book := ledger(problem, statement, e, reference, least.interval)) is not None
+                if least is not None
+                and (book := ledger(problem, statement, e, found.reference, least.interval)) is not None
             ),
             least_width=least,
             proved_widths=proved,
             series=tuple(width_series(problem, settled[0], found.by_width)) if settled else (),
             figure_one=tuple(figure_one_panels(found.figure_one)),
-            seconds=seconds,
-            commands=tuple(commands),
         )
-    return record
 
 
 @contextmanager
@@ -178,12 +235,12 @@ def _rounding(problem: Problem) -> Iterator[DataRow]:
     yield DataRow("enclosure of the eigenvalue itself", f"{parts.eigenvalue:.1e}")
 
 
-def _notes(problem: Problem, found: Measurements) -> Iterator[str]:
+def _notes(problem: Problem, found: Measurements | None) -> Iterator[str]:
     yield (
         "Certified invariants and conditions are those of the exactly normalised rows; "
         "runs train on these rows rounded to float64."
     )
     if problem.degeneracy is not None:
         yield f"No theorem says anything here: {problem.degeneracy}."
-    if found.least is not None and found.least.remark:
+    if found is not None and found.least is not None and found.least.remark:
         yield f"Width search: {found.least.remark}."

@@ -14,7 +14,7 @@ from reports.drawing import Illustration, stylesheet
 from reports.figures import figures, is_lower_estimate
 from reports.mathematics import formulas, mathml
 from reports.numerals import as_html, decades, digits_of, digits_of_float, lowest_kind
-from reports.schema import AskedWidth, Comparison, EditionRow, LoosenessRow, Number, ProvedWidthRow
+from reports.schema import AskedWidth, Comparison, EditionRow, LoosenessRow, Number, ProvedWidthRow, SideRow
 
 
 def page(comparison: Comparison, illustrations: Sequence[Illustration] | None = None) -> str:
@@ -175,6 +175,13 @@ def apart(row: LoosenessRow) -> Markup:
     return as_html(text) + Markup(' <span class="kind">{}</span>').format(kind)
 
 
+def between(side: SideRow) -> Markup:
+    """The decades between the two sides of a promise; a dash where there are none."""
+    if side.decades_lower is None and side.decades_upper is None:
+        return Markup("–")
+    return as_html(decades(side.decades_lower, side.decades_upper))
+
+
 def illustrated(illustration: Illustration) -> Markup:
     """A figure, wide and narrow; the style sheet shows one of them."""
     return Markup(illustration.wide + illustration.narrow)
@@ -191,6 +198,7 @@ def environment() -> Environment:
     )
     environment.filters |= {
         "apart": apart,
+        "between": between,
         "digits": as_html,
         "decades": lambda value: as_html(decades(value, value)),
         "formulas": formulas,

@@ -46,11 +46,16 @@ _FLOOR = 1e-10
 _CURVE_POINTS = 200
 
 
-def edition_row(problem: Problem, statement: Statement, edition: Edition, reference: Run, proof: str) -> EditionRow:
-    """Evaluate an edition on the problem, its conditions at the width and step of the reference run."""
-    answer = statement.check(
-        problem, width=reference.spec.width, step_size=reference.spec.step_size, edition=edition.name
-    )
+def edition_row(
+    problem: Problem, statement: Statement, edition: Edition, reference: Run | None, proof: str
+) -> EditionRow:
+    """Evaluate an edition on the problem, its conditions at the width and step of the reference run if there is one."""
+    spec = None if reference is None else reference.spec
+    at = {} if spec is None else {"width": spec.width, "step_size": spec.step_size}
+    try:
+        conditions = statement.check(problem, edition=edition.name, **at).conditions  # type: ignore[arg-type]
+    except NoNumber:  # the setting's matrix is too large for these data
+        conditions = ()
     return EditionRow(
         statement=statement.name,
         title=statement.title,
@@ -64,7 +69,7 @@ def edition_row(problem: Problem, statement: Statement, edition: Edition, refere
         hidden_constants=tuple(map(str, edition.hidden_constants)),
         width=_asked(problem, statement, edition, q.m),
         step_size=_asked(problem, statement, edition, q.eta),
-        conditions=tuple(ConditionRow.of(c.name, c.latex, verdict) for c, verdict in answer.conditions),
+        conditions=tuple(ConditionRow.of(c.name, c.latex, verdict) for c, verdict in conditions),
         promises=tuple(latex(p.relation) for p in edition.conclusions),
         errors=tuple(error.text for error in statement.errors),
     )

@@ -382,6 +382,81 @@ class FigureOnePanel(msgspec.Struct, frozen=True):
     paper: tuple[float, ...]
 
 
+class SideRow(msgspec.Struct, frozen=True):
+    """One promise of an edition, both sides.
+
+    Args:
+        name, latex: of the promise.
+        measured: on the run, with hidden constants on neither side; None where it could not be measured.
+        promised: for this run; of kind *float* where numbers of the run had to be put into the formula.
+        verdict: *holds*, *fails* (both measured, up to the horizon), *undecided* or *too short to tell*.
+        decades_lower, decades_upper: how far apart the sides are, as in :class:`LoosenessRow`.
+        note: what a side rests on, or why there is none.
+    """
+
+    name: str
+    latex: str
+    measured: Number | None
+    promised: Number | None
+    verdict: str
+    decades_lower: float | None
+    decades_upper: float | None
+    note: str
+
+
+class OwnEdition(msgspec.Struct, frozen=True):
+    """An edition on a run of the theorem's own networks; condition and conclusion apart.
+
+    Args:
+        edition, mark, hidden_constants: which edition, its provenance, and what it leaves open.
+        condition: whether all conditions hold by certified numbers.
+        condition_measured: the same with numbers of the run where data determine none; an estimate.
+        conditions: each with its verdict by certified numbers.
+        conditions_measured: each with numbers of the run.
+        sides: its promises.
+    """
+
+    edition: str
+    mark: str
+    hidden_constants: tuple[str, ...]
+    condition: str
+    condition_measured: str
+    conditions: tuple[ConditionRow, ...]
+    conditions_measured: tuple[ConditionRow, ...]
+    sides: tuple[SideRow, ...]
+
+
+class OwnNetwork(msgspec.Struct, frozen=True):
+    """A run of a theorem's own networks, with both sides of what it promises.
+
+    Args:
+        identifier, statement, title, dynamics, setting: of the theorem or lemma.
+        network: the specification of what was trained, by field.
+        key: content hash of the run, or empty where nothing could be run.
+        seed: of the weights.
+        step_size: of descent; None for a flow.
+        horizon: how far the run went, in words.
+        first_loss, last_loss: of the run.
+        editions: those held against it.
+        note: why nothing was run or why it ended early, or empty.
+    """
+
+    identifier: str
+    statement: str
+    title: str
+    dynamics: str
+    setting: str
+    network: dict[str, str]
+    key: str
+    seed: int
+    step_size: float | None
+    horizon: str
+    first_loss: float | None
+    last_loss: float | None
+    editions: tuple[OwnEdition, ...]
+    note: str
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """Everything a report says about one problem.
 
@@ -404,6 +479,7 @@ class Comparison(msgspec.Struct, frozen=True):
         figure_one: the paper's Figure 1, under --full.
         seconds: wall time by stage.
         commands: that reproduce the report.
+        own_networks: the theorems of other families, each on a run of its own networks.
     """
 
     version: int
@@ -424,3 +500,4 @@ class Comparison(msgspec.Struct, frozen=True):
     figure_one: tuple[FigureOnePanel, ...]
     seconds: dict[str, float]
     commands: tuple[str, ...]
+    own_networks: tuple[OwnNetwork, ...] = ()

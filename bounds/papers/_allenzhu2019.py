@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import sympy
 
@@ -13,20 +14,30 @@ from bounds.arithmetic import Enclosure, Outcome, Verdict
 from bounds.gram import Gram
 from bounds.problem import Problem
 from bounds.quantities import quantity, separation
-from bounds.settings import Floats, Setting
+from bounds.settings import HALF_SUM, Floats, Network, Setting
 from bounds.statements import Condition
 
-L = quantity("L", "number of trained layers", integer=True)
-omega = quantity("omega", "radius around the start, largest spectral norm of a layer's change", latex=r"\omega")
-loss = quantity("F_k", "loss, half the sum of squares", latex="F", nonnegative=True)
+L = quantity("L", "number of trained layers", integer=True, measured_by="depth")
+omega = quantity(
+    "omega",
+    "radius around the start, largest spectral norm of a layer's change",
+    latex=r"\omega",
+    measured_by="spectral radius",
+)
+loss = quantity("F_k", "loss, half the sum of squares", latex="F", nonnegative=True, measured_by="loss")
 moved = quantity(
     "W_F",
     "largest distance of a layer's weights from their start, Frobenius norm",
     latex=r"\max_\ell\lVert W_\ell^{(k)}-W_\ell^{(0)}\rVert_F",
     nonnegative=True,
+    measured_by="layer travel",
 )
-reached = quantity("T_eps", "number of steps until the goal is reached", latex=r"T_\varepsilon")
-floor = quantity("eps", "goal for the loss, or for what a theorem speaks of", latex=r"\varepsilon")
+reached = quantity(
+    "T_eps", "number of steps until the goal is reached", latex=r"T_\varepsilon", measured_by="steps to the goal"
+)
+floor = quantity(
+    "eps", "goal for the loss, or for what a theorem speaks of", latex=r"\varepsilon", measured_by="goal for the loss"
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +50,22 @@ class DeepReLU(Setting):
 
     Args:
         depth: L, the number of trained layers; the network has one hidden layer more.
+        loss: half the sum of squares, or the sum of cross-entropies.
     """
 
     depth: int = 2
+    loss: str = HALF_SUM
     trained = "hidden layers W_1, ..., W_L"
 
     def gram(self, X: Floats) -> Gram:
         """The matrix of W_L."""
         return gram.allen_zhu_fully_connected(X, depth=self.depth, normalised=True)
+
+    @property
+    def network(self) -> Network:
+        """The number of outputs is that of the input's coordinates."""
+        loss: Literal["squares", "cross-entropy"] = "squares" if self.loss == HALF_SUM else "cross-entropy"
+        return Network("allenzhu2019-fc", (("depth", self.depth),), loss=loss, kernel="last")
 
     @property
     def values(self) -> Mapping[sympy.Symbol, Enclosure]:
@@ -58,7 +77,7 @@ class DeepReLU(Setting):
         return f"deep ReLU, {layers} between fixed A and B, no factors 1/sqrt(m), N(0, 2/m) start, {self.loss}"
 
 
-NETWORKS = DeepReLU()
+NETWORKS, CLASSIFIERS = DeepReLU(), DeepReLU(loss="sum of cross-entropies")
 FREE = ("depth",)
 
 

@@ -52,10 +52,27 @@ c = small_constant("c")
 
 # --- What the start is measured by ------------------------------------------------------------------------------------
 
-c_w = quantity("c_w", "largest spectral norm of the initial weights of layers 2 to H, over sqrt(m)", latex=r"c_{w}")
-c_x = quantity("c_x", "bound, at least 1, on the norms of all initial features", latex=r"c_{x}")
-a_2 = quantity("a_2", "norm of the initial output weights, over sqrt(m)", latex=r"a_{2}")
-a_4 = quantity("a_4", "l4 norm of the norms of a neuron's initial output weights, over m^(1/4)", latex=r"a_{4}")
+c_w = quantity(
+    "c_w",
+    "largest spectral norm of the initial weights of layers 2 to H, over sqrt(m)",
+    latex=r"c_{w}",
+    measured_by="first weight norm over root m",
+)
+c_x = quantity(
+    "c_x",
+    "bound, at least 1, on the norms of all initial features",
+    latex=r"c_{x}",
+    measured_by="bound on the first features",
+)
+a_2 = quantity(
+    "a_2", "norm of the initial output weights, over sqrt(m)", latex=r"a_{2}", measured_by="output norm over root m"
+)
+a_4 = quantity(
+    "a_4",
+    "l4 norm of the norms of a neuron's initial output weights, over m^(1/4)",
+    latex=r"a_{4}",
+    measured_by="output fourth moment",
+)
 
 # --- What is measured during training ---------------------------------------------------------------------------------
 
@@ -64,29 +81,42 @@ feature_drift = quantity(
     "largest distance of a feature vector from its start, over inputs and layers",
     latex=r"\max_{i,h}\lVert x_i^{(h)}(k)-x_i^{(h)}(0)\rVert",
     nonnegative=True,
+    measured_by="feature travel",
 )
 block_travel = quantity(
     "B_k",
     "largest Frobenius distance of a layer's weights from their start, over sqrt(m)",
     latex=r"\tfrac{1}{\sqrt m}\max_h\lVert W^{(h)}(k)-W^{(h)}(0)\rVert_F",
     nonnegative=True,
+    measured_by="layer travel over root m",
 )
 block_step = quantity(
     "S_k",
     "largest Frobenius norm of a layer's step",
     latex=r"\max_h\lVert W^{(h)}(k+1)-W^{(h)}(k)\rVert_F",
     nonnegative=True,
+    measured_by="largest step of a layer",
 )
-residual_now = quantity("r_k", "norm of the residual before the step", latex=r"\lVert e(k)\rVert", nonnegative=True)
+residual_now = quantity(
+    "r_k", "norm of the residual before the step", latex=r"\lVert e(k)\rVert", nonnegative=True, measured_by="residual"
+)
 second_order = quantity(
     "I_k", "norm of the second-order part of a step", latex=r"\lVert I_2(k)\rVert", nonnegative=True
 )
 output_step = quantity("U_k", "norm of the step of the outputs", latex=r"\lVert u(k+1)-u(k)\rVert", nonnegative=True)
 initial_feature = quantity(
-    "x_0", "largest norm of an initial feature vector", latex=r"\max_{i,h}\lVert x_i^{(h)}(0)\rVert", nonnegative=True
+    "x_0",
+    "largest norm of an initial feature vector",
+    latex=r"\max_{i,h}\lVert x_i^{(h)}(0)\rVert",
+    nonnegative=True,
+    measured_by="largest first feature",
 )
 smallest_feature = quantity(
-    "x_low", "least norm of an initial feature vector", latex=r"\min_{i,h}\lVert x_i^{(h)}(0)\rVert", nonnegative=True
+    "x_low",
+    "least norm of an initial feature vector",
+    latex=r"\min_{i,h}\lVert x_i^{(h)}(0)\rVert",
+    nonnegative=True,
+    measured_by="least first feature",
 )
 
 # --- Constants of the argument ----------------------------------------------------------------------------------------
@@ -106,7 +136,9 @@ Gamma = quantity("Gamma", "bound on the drift of an entry of the Gram matrix", l
 mu = quantity("mu", "what remains of the least eigenvalue", latex=r"\mu")
 xi = quantity("xi", "bound on how fast the last features move with all weights, times sqrt(m)", latex=r"\xi")
 b = quantity("b", "bound on how fast the backward pass moves with all weights")
-epsilon = quantity("eps", "share of the contraction that the second order may take", latex=r"\epsilon")
+epsilon = quantity(
+    "eps", "share of the contraction that the second order may take", latex=r"\epsilon", measured_by="one half"
+)
 
 
 def geometric(ratio: Expr, terms: Expr) -> Expr:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bounds.flow_maps import attained_on_a_line
 from bounds.quantities import quantity, unspecified
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import Condition, hypothesis
 
 NETWORKS = Family(
@@ -24,16 +24,25 @@ NETWORKS = Family(
     start="theta_(l,m) = theta_m(l / L) for independent paths theta_m of law rho_ini",
     trained="all residual branches",
     loss="mean of half the squares, flow M L times as fast",
+    network=Network("ding2021-resnet", mean=True),
 )
 
-depth = quantity("L", "number of layers", integer=True)
-eps = quantity("eps", "accuracy", latex=r"\varepsilon")
-s = quantity("s", "pseudo-time of the training", nonnegative=True)
-loss = quantity("E_s", "loss of the network at pseudo-time s", latex=r"E(\Theta(s))", nonnegative=True)
-limit_loss = quantity("E_rho", "loss of the limit of the mean-field flow", latex=r"E(\rho_\infty)", nonnegative=True)
+depth = quantity("L", "number of layers", integer=True, measured_by="depth")
+eps = quantity("eps", "accuracy", latex=r"\varepsilon", measured_by="goal for the loss")
+s = quantity("s", "pseudo-time of the training", nonnegative=True, measured_by="horizon")
+loss = quantity(
+    "E_s", "loss of the network at pseudo-time s", latex=r"E(\Theta(s))", nonnegative=True, measured_by="loss"
+)
+limit_loss = quantity(
+    "E_rho",
+    "loss of the limit of the mean-field flow",
+    latex=r"E(\rho_\infty)",
+    nonnegative=True,
+    measured_by="no run: it is a limit of infinite width, depth and time",
+)
 gap = quantity(
     "D_E", "distance of the loss at pseudo-time s from the mean-field one", latex=r"\lvert E(\Theta)-E(\rho)\rvert",
-    nonnegative=True,
+    nonnegative=True, measured_by="distance from a larger network's loss"
 )  # fmt: skip
 enough_time = unspecified("C_0", eps, latex=r"C_0(\rho_{\mathrm{ini}},\varepsilon)")
 at_that_time = unspecified("C", s, latex=r"C(\rho_{\mathrm{ini}},s)")

@@ -27,36 +27,81 @@ from bounds.quantities import (
 )
 from bounds.statements import Edition, hypothesis
 
-mu = quantity("mu", "constant of the PL* inequality on the ball", latex=r"\mu")
-lipschitz_F = quantity("L_F", "Lipschitz constant of F on the ball", latex=r"L_{\mathcal F}")
+mu = quantity("mu", "constant of the PL* inequality on the ball", latex=r"\mu", measured_by="PL constant")
+lipschitz_F = quantity(
+    "L_F", "Lipschitz constant of F on the ball", latex=r"L_{\mathcal F}", measured_by="largest slope"
+)
 beta_F = quantity(
     "beta_F",
     "Lipschitz constant of the Jacobian on the ball",
     latex=r"\beta_{\mathcal F}",
     nonnegative=True,
+    measured_by="Jacobian's Lipschitz constant",
 )
 hessian = quantity(
     "h_F",
     "largest spectral norm of a component's Hessian on the ball",
     latex=r"\lVert H_{\mathcal F}\rVert",
     nonnegative=True,
+    measured_by="component Hessian",
 )
-ball = quantity("R_B", "radius of the ball around the start", latex="R")
-sigma_0 = quantity("sigma_0", "least singular value of the Jacobian at the start", latex=r"\sigma_0")
-jacobian_0 = quantity("J_0", "spectral norm of the Jacobian at the start", latex=r"\lVert J_0\rVert")
-path = quantity("S_k", "length of the path of all parameters", latex="S", nonnegative=True)
-distance = quantity("D_k", "distance of all parameters from their start", latex=r"\lVert w-w_0\rVert", nonnegative=True)
+ball = quantity("R_B", "radius of the ball around the start", latex="R", measured_by="radius")
+sigma_0 = quantity(
+    "sigma_0",
+    "least singular value of the Jacobian at the start",
+    latex=r"\sigma_0",
+    measured_by="first least singular value",
+)
+jacobian_0 = quantity(
+    "J_0",
+    "spectral norm of the Jacobian at the start",
+    latex=r"\lVert J_0\rVert",
+    measured_by="first largest singular value",
+)
+path = quantity("S_k", "length of the path of all parameters", latex="S", nonnegative=True, measured_by="path length")
+distance = quantity(
+    "D_k",
+    "distance of all parameters from their start",
+    latex=r"\lVert w-w_0\rVert",
+    nonnegative=True,
+    measured_by="distance",
+)
 
-newton = quantity("b", "length of the step to the linearised system's solution", latex=r"\lVert J_0^{+}r_0\rVert")
-nearest = quantity("D_min", "distance of the nearest solution from the start", latex="d_*", nonnegative=True)
-slope = quantity("rho_g", "least slope of the output map", latex=r"\rho")
+newton = quantity(
+    "b",
+    "length of the step to the linearised system's solution",
+    latex=r"\lVert J_0^{+}r_0\rVert",
+    measured_by="Newton step",
+)
+nearest = quantity(
+    "D_min",
+    "distance of the nearest solution from the start",
+    latex="d_*",
+    nonnegative=True,
+    measured_by="distance of a solution",
+)
+slope = quantity("rho_g", "least slope of the output map", latex=r"\rho", measured_by="one")
 input_frame = quantity("lambda_psi", "least eigenvalue of Dpsi Dpsi^T of the input map", nonnegative=True)
 rank = quantity("rank_H", "rank of the Hessian of one component at a solution", integer=True)
 
-jacobian_change = quantity("J_k", "distance of the Jacobian from the initial one, spectral norm", nonnegative=True)
-largest_gradient = quantity("G_f", "largest norm of an output's gradient on the ball", nonnegative=True)
-linearisation = quantity("T_2", "distance of an output from its linearisation", nonnegative=True)
-kernel_change = quantity("K_ij", "change of an entry of the kernel, in modulus", nonnegative=True)
+jacobian_change = quantity(
+    "J_k",
+    "distance of the Jacobian from the initial one, spectral norm",
+    nonnegative=True,
+    measured_by="Jacobian change",
+)
+largest_gradient = quantity(
+    "G_f", "largest norm of an output's gradient on the ball", nonnegative=True, measured_by="largest output gradient"
+)
+linearisation = quantity(
+    "T_2",
+    "distance of an output from its linearisation",
+    nonnegative=True,
+    measured_by="distance from the linearisation",
+)
+kernel_change = quantity(
+    "K_ij", "change of an entry of the kernel, in modulus", nonnegative=True, measured_by="change of a kernel entry"
+)
 
 ON_THE_BALL = hypothesis(
     "PL* on the ball",

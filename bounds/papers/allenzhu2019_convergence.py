@@ -24,12 +24,24 @@ from sympy import Expr, Ge, Gt, Le, Symbol, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.arithmetic import PRECISION, Enclosure, Verdict, compare, large_constant, small_constant
-from bounds.papers._allenzhu2019 import BIAS, FREE, NETWORKS, SEPARATED, L, floor, loss, moved, reached
+from bounds.papers._allenzhu2019 import (
+    BIAS,
+    CLASSIFIERS,
+    FREE,
+    NETWORKS,
+    SEPARATED,
+    DeepReLU,
+    L,
+    floor,
+    loss,
+    moved,
+    reached,
+)
 from bounds.papers._systems import assumed, promised
 from bounds.proofs import Obligation, Step
 from bounds.quantities import d, delta, eta, m, n, quantity, unspecified
 from bounds.quantities import separation as rho
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import UNIT_ROWS, Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
 from bounds.statements.statement import Conclusion
 
@@ -37,24 +49,38 @@ CONVOLUTIONAL = Family(
     "convolutional ReLU, [h_l]_p = relu(W_l [h_(l-1)]_(patch p)), D pixels in patches of q",
     start="A and W_l N(0, 2/(q m)), B N(0, 1/d)",
     trained="hidden layers W_1, ..., W_L",
+    network=Network("allenzhu2019-cnn", inputs="pixels"),
 )
 RESIDUAL = Family(
     "residual ReLU, h_l = relu(h_(l-1) + tau W_l h_(l-1)), h_L = relu(W_L h_(L-1)), tau = 1/Omega(L log m)",
     start="A and W_l N(0, 2/m), B N(0, 1/d)",
     trained="hidden layers W_1, ..., W_L",
+    network=Network("allenzhu2019-resnet"),
 )
 
-batch = quantity("b", "inputs in a batch", integer=True)
-pixels = quantity("D", "number of pixels", integer=True)
-gradient_norm = quantity("g_k", "norm of the gradient of the loss", latex=r"\lVert\nabla F\rVert", nonnegative=True)
-dominance = quantity("sigma_f", "constant of gradient dominance of the loss", latex=r"\sigma")
-excess = quantity("E_k", "loss above its infimum", latex=r"F-\inf F", nonnegative=True)
-errors = quantity("M_k", "number of misclassified inputs", nonnegative=True)
-misfit = quantity(
-    "v_k", "largest norm, over inputs, of the gradient of an input's loss in the outputs", latex="v", nonnegative=True
+batch = quantity("b", "inputs in a batch", integer=True, measured_by="batch")
+pixels = quantity("D", "number of pixels", integer=True, measured_by="pixels")
+gradient_norm = quantity(
+    "g_k",
+    "norm of the gradient of the loss",
+    latex=r"\lVert\nabla F\rVert",
+    nonnegative=True,
+    measured_by="gradient norm",
 )
-first_loss = quantity("F_0", "loss at the start", latex="F(W^{(0)})", nonnegative=True)
-constant = quantity("c_P", "constant of the lower bound of the gradient")
+dominance = quantity("sigma_f", "constant of gradient dominance of the loss", latex=r"\sigma", measured_by="one")
+excess = quantity("E_k", "loss above its infimum", latex=r"F-\inf F", nonnegative=True, measured_by="loss")
+errors = quantity("M_k", "number of misclassified inputs", nonnegative=True, measured_by="misclassified inputs")
+misfit = quantity(
+    "v_k",
+    "largest norm, over inputs, of the gradient of an input's loss in the outputs",
+    latex="v",
+    nonnegative=True,
+    measured_by="largest residual of an input",
+)
+first_loss = quantity("F_0", "loss at the start", latex="F(W^{(0)})", nonnegative=True, measured_by="first loss")
+constant = quantity(
+    "c_P", "constant of the lower bound of the gradient", measured_by="constant of the gradient's lower bound"
+)
 
 C, C_p = large_constant("C", logarithms=True), large_constant("C_p")
 C_T, C_W, C_d = large_constant("C_T"), large_constant("C_W"), large_constant("C_delta")
@@ -214,13 +240,19 @@ SMOOTH_LOSS = hypothesis("smooth loss", "the loss f(.; y) of an output is 1-Lips
 
 
 def other_loss(
-    item: str, title: str, assumes: Condition, width: Expr, promises: tuple[Promise, ...], concludes: Conclusion
+    item: str,
+    title: str,
+    assumes: Condition,
+    width: Expr,
+    promises: tuple[Promise, ...],
+    concludes: Conclusion,
+    networks: DeepReLU = NETWORKS,
 ) -> Statement:
     """One item of Theorem 6."""
     return Statement(
         f"Theorem 6, {item}",
         title,
-        NETWORKS,
+        networks,
         "gradient descent",
         identifier=f"allenzhu2019-{item.replace(' ', '-')}",
         concludes=concludes,
@@ -278,6 +310,7 @@ classes = other_loss(
     C * poly * d,
     (of_order(C_T * poly), Promise("misclassified inputs", Le(errors, 0))),
     "exact fit",
+    CLASSIFIERS,
 )
 
 
@@ -299,7 +332,7 @@ def while_misclassified(edition: Edition) -> Obligation:
 accuracy = Statement(
     "Time to full accuracy",
     "cross-entropy reaches full training accuracy after a number of steps with its constant",
-    NETWORKS,
+    CLASSIFIERS,
     "gradient descent",
     identifier="allenzhu2019-accuracy",
     concludes="exact fit",

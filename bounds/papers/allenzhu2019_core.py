@@ -45,16 +45,28 @@ from bounds.quantities import separation as rho
 from bounds.settings import SYSTEM
 from bounds.statements import UNIT_ROWS, Condition, Edition, Event, Mark, Paper, Promise, Rate, Statement, hypothesis
 
-G = quantity("G", "largest norm of a layer's gradient over the root of the loss, on the ball")
-A = quantity("A", "coefficient of the first-order error of the loss, on the ball", nonnegative=True)
-H = quantity("H", "coefficient of the second-order error of the loss, on the ball")
-steps_per_factor = quantity("T_e", "steps that divide the loss by e, at the largest step")
+G = quantity(
+    "G",
+    "largest norm of a layer's gradient over the root of the loss, on the ball",
+    measured_by="layer gradient over root loss",
+)
+A = quantity("A", "coefficient of the first-order error of the loss, on the ball", nonnegative=True, measured_by="zero")
+H = quantity("H", "coefficient of the second-order error of the loss, on the ball", measured_by="second-order error")
+steps_per_factor = quantity(
+    "T_e", "steps that divide the loss by e, at the largest step", measured_by="steps per factor e"
+)
 slack = quantity("r", "what the errors leave of the slope of the loss")
 
-c_P = quantity("c_P", "constant of the lower bound of the gradient")
-C_G = quantity("C_G", "constant of the upper bound of the gradient")
+c_P = quantity(
+    "c_P", "constant of the lower bound of the gradient", measured_by="constant of the gradient's lower bound"
+)
+C_G = quantity(
+    "C_G", "constant of the upper bound of the gradient", measured_by="constant of the gradient's upper bound"
+)
 C_A = quantity("C_A", "constant of the first-order error of the loss")
-C_H = quantity("C_H", "constant of the second-order error of the loss")
+C_H = quantity(
+    "C_H", "constant of the second-order error of the loss", measured_by="constant of the second-order error"
+)
 
 _e, _f, _D = (Symbol(name, positive=True) for name in ("e", "f", "D"))
 """Residual before and after a step, distance that a layer moves in it."""

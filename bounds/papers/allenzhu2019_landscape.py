@@ -41,36 +41,82 @@ C_m = large_constant("C_m", logarithms=True)
 c, c_2 = small_constant("c"), small_constant("c_2")
 
 
-def measured(name: str, meaning: str, latex: str = "") -> Symbol:
+def measured(name: str, meaning: str, latex: str = "", measured_by: str = "") -> Symbol:
     """A quantity that may be zero."""
-    return quantity(name, meaning, latex=latex, nonnegative=True)
+    return quantity(name, meaning, latex=latex, measured_by=measured_by, nonnegative=True)
 
 
-epsilon = quantity("eps", "relative accuracy", latex=r"\varepsilon")
+epsilon = quantity("eps", "relative accuracy", latex=r"\varepsilon", measured_by="feature norm goal")
 sparsity = quantity("s", "number of nonzero entries", integer=True)
-norm_deviation = measured("N_h", "largest distance of a feature vector's norm from 1")
-product = measured("P_W", "largest spectral norm of a product of weights and activations from one layer to another")
-product_perturbed = measured("P_W1", "the same after the perturbation")
+norm_deviation = measured(
+    "N_h", "largest distance of a feature vector's norm from 1", measured_by="feature norm deviation"
+)
+product = measured(
+    "P_W",
+    "largest spectral norm of a product of weights and activations from one layer to another",
+    measured_by="first intermediate norm",
+)
+product_perturbed = measured("P_W1", "the same after the perturbation", measured_by="intermediate norm")
 bilinear = measured("P_uv", "largest |u.(product) v| over unit vectors of s nonzero entries")
-back = measured("B_2", "largest spectral norm of a matrix from a layer to the outputs")
+back = measured(
+    "B_2", "largest spectral norm of a matrix from a layer to the outputs", measured_by="first backward norm"
+)
 back_sparse = measured("B_s", "largest norm of such a matrix on unit vectors of s nonzero entries")
 back_change = measured("dB", "largest change of a matrix from a layer to the outputs, spectral norm")
-kept = measured("r_h", "least norm of a feature vector beyond the direction of another one")
-moved_features = measured("dh", "largest change of a feature vector")
-flipped = measured("F_0", "largest number of neurons of a layer that change activation, one input")
-gradient_i = measured("g_i", "largest norm of one input's gradient in a layer, over that of its outputs' gradient")
-gradient_l = measured("g_l", "largest norm of the gradient in a layer, over the root of the sum of squares of v")
-gradient_L = measured("g_L", "least norm of the gradient in the last hidden layer, over the largest norm of v")
-error = measured("R_S", "what the loss exceeds its linear expansion by, at W of loss F, moving by W'")
-here = measured("F_W", "loss at W, half the sum of squares")
-step = measured("dW", "largest spectral norm of a layer's change from W", r"\lVert W'\rVert_2")
-drift = measured("dJ", "change of an output's gradient over its norm at the start")
-linearisation = measured("T_2", "distance of an output from its linearisation at the start")
-kernel_drift = measured("dK", "change of the kernel over the root of the product of its diagonal entries")
+kept = measured(
+    "r_h", "least norm of a feature vector beyond the direction of another one", measured_by="separation of features"
+)
+moved_features = measured("dh", "largest change of a feature vector", measured_by="feature travel")
+flipped = measured(
+    "F_0", "largest number of neurons of a layer that change activation, one input", measured_by="flipped neurons"
+)
+gradient_i = measured(
+    "g_i",
+    "largest norm of one input's gradient in a layer, over that of its outputs' gradient",
+    measured_by="gradient of an input",
+)
+gradient_l = measured(
+    "g_l",
+    "largest norm of the gradient in a layer, over the root of the sum of squares of v",
+    measured_by="gradient of a layer",
+)
+gradient_L = measured(
+    "g_L",
+    "least norm of the gradient in the last hidden layer, over the largest norm of v",
+    measured_by="gradient of the last layer",
+)
+error = measured(
+    "R_S",
+    "what the loss exceeds its linear expansion by, at W of loss F, moving by W'",
+    measured_by="semi-smoothness remainder",
+)
+here = measured("F_W", "loss at W, half the sum of squares", measured_by="first loss")
+step = measured(
+    "dW", "largest spectral norm of a layer's change from W", r"\lVert W'\rVert_2", measured_by="spectral travel"
+)
+drift = measured(
+    "dJ",
+    "change of an output's gradient over its norm at the start",
+    measured_by="relative change of an output's gradient",
+)
+linearisation = measured(
+    "T_2", "distance of an output from its linearisation at the start", measured_by="distance from the linearisation"
+)
+kernel_drift = measured(
+    "dK",
+    "change of the kernel over the root of the product of its diagonal entries",
+    measured_by="relative change of the kernel",
+)
 squares = measured("Q_s", "sum of the squared preactivations of the neurons of a layer that flip")
 feature = measured("h", "norm of the features that enter the layer")
-back_constant = quantity("c_b", "bound on the matrices from layers to outputs, over sqrt(m/d)")
-quadratic = measured("Q_2", "half the sum of squares of the outputs' first-order changes")
+back_constant = quantity(
+    "c_b", "bound on the matrices from layers to outputs, over sqrt(m/d)", measured_by="constant of the backward norm"
+)
+quadratic = measured(
+    "Q_2",
+    "half the sum of squares of the outputs' first-order changes",
+    measured_by="first-order change of the outputs",
+)
 angle = measured("theta", "angle of two feature vectors of a layer at infinite width", r"\theta")
 next_angle = measured("theta_1", "their angle one layer later", r"\theta^+")
 mean_gradient = measured(

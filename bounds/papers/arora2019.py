@@ -20,23 +20,42 @@ from sympy import Rational as Q
 from bounds.arithmetic import large_constant, small_constant
 from bounds.proofs import Obligation
 from bounds.quantities import delta, eta, k, lambda_0, m, n, quantity, y_norm
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 NETWORKS = Family(
     "f(x) = m^(-1/2) sum_r a_r max(w_r.x, 0)",
     start="w_r ~ N(0, kappa^2 I_d), a_r uniform on {-1, +1}",
     trained="first layer",
+    network=Network("two-layer", (("deviation", 0.1),), kernel="first"),
 )
 
-kappa = quantity("kappa", "standard deviation of the initial weights", latex=r"\kappa")
-floor = quantity("eps", "allowed distance from the predicted curve", latex=r"\epsilon")
-deviation = quantity(
-    "D_curve", "distance of the residual's norm from the predicted curve, at any iteration", nonnegative=True
+kappa = quantity(
+    "kappa", "standard deviation of the initial weights", latex=r"\kappa", measured_by="standard deviation of the start"
 )
-predicted = quantity("c_k", "norm of the residual of the kernel's own descent at iteration k", nonnegative=True)
+floor = quantity(
+    "eps", "allowed distance from the predicted curve", latex=r"\epsilon", measured_by="tenth of the first residual"
+)
+deviation = quantity(
+    "D_curve",
+    "distance of the residual's norm from the predicted curve, at any iteration",
+    nonnegative=True,
+    measured_by="distance from the predicted curve",
+)
+predicted = quantity(
+    "c_k",
+    "norm of the residual of the kernel's own descent at iteration k",
+    nonnegative=True,
+    measured_by="predicted residual",
+)
 complexity = quantity("C_y", "y^T H^(-1) y", latex=r"y^{\top}(H^{\infty})^{-1}y", nonnegative=True)
-population = quantity("L_D", "population loss of the trained network", latex="L_D", nonnegative=True)
+population = quantity(
+    "L_D",
+    "population loss of the trained network",
+    latex="L_D",
+    nonnegative=True,
+    measured_by="no run: the data are no known distribution's",
+)
 
 
 C, c = large_constant("C"), small_constant("c")

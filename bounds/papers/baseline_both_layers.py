@@ -34,7 +34,7 @@ from bounds.gram import Gram
 from bounds.papers._quadratic_majorant import Majorant, linear_step, stable_step
 from bounds.papers._systems import ball, beta_F, jacobian_0, path, sigma_0
 from bounds.quantities import X_norm, eta, k, least_eigenvalue, lipschitz, smoothness, t, y_norm
-from bounds.settings import Floats, Setting
+from bounds.settings import Floats, Network, Setting
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Rate, Statement
 
 
@@ -52,6 +52,12 @@ class ZeroOutput(Setting):
     def gram(self, X: Floats) -> Gram:
         """The matrix E[s(w.x) s(w.y)], w ~ N(0, I), of the output weights."""
         return gram.two_layer(X, trained="last", activation=self.activation, normalised=True)
+
+    @property
+    def network(self) -> Network:
+        """See :class:`~bounds.settings.Network`."""
+        fields = (("form", "standard"), ("start", "zero-output"), ("trained", "both"))
+        return Network("two-layer", (*fields, ("activation", str(self.activation).lower())))
 
     @property
     def values(self) -> Mapping[sympy.Symbol, Enclosure]:

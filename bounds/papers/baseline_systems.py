@@ -54,7 +54,12 @@ from bounds.quantities import e_0, eta, k, least_eigenvalue, quantity, residual,
 from bounds.settings import SYSTEM
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement
 
-kappa = quantity("k_c", "Lipschitz constant at the start of the Jacobian times the start's inverse", latex=r"\kappa_c")
+kappa = quantity(
+    "k_c",
+    "Lipschitz constant at the start of the Jacobian times the start's inverse",
+    latex=r"\kappa_c",
+    measured_by="relative curvature",
+)
 
 discriminant = sigma_0**2 - 2 * beta_F * e_0
 first_root = 2 * e_0 / (sigma_0 + sqrt(discriminant))

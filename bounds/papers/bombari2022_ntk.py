@@ -12,21 +12,28 @@ from sympy import Ge, Le, sqrt
 from bounds.arithmetic import large_constant, small_constant
 from bounds.papers._widths import least_dimension
 from bounds.quantities import d, initial_least_eigenvalue, n, quantity
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 PYRAMID = Family(
     "deep fully connected networks of smooth activations, widths d_l = O(d_(l-1))",
     start="Gaussian",
     trained="all layers",
+    network=Network("nguyen2020-pyramid", (("start", "unit output"),)),
 )
 
-product = quantity("P_w", "product of the widths of the last two hidden layers", latex="d_{L-1}d_{L-2}", integer=True)
+product = quantity(
+    "P_w",
+    "product of the widths of the last two hidden layers",
+    latex="d_{L-1}d_{L-2}",
+    integer=True,
+    measured_by="product of the last widths",
+)
 C = large_constant("C", logarithms=True)
 C_1 = large_constant("C_1")
 c = small_constant("c")
 
-last = quantity("d_last", "width of the last hidden layer", latex="d_{L-1}", integer=True)
+last = quantity("d_last", "width of the last hidden layer", latex="d_{L-1}", integer=True, measured_by="width")
 gamma = quantity("gamma", "exponent by which the last hidden layer grows with n", latex=r"\gamma")
 pyramid = quantity("a_p", "product of the last two widths over the squared input dimension, at most")
 

@@ -26,7 +26,7 @@ from bounds.papers._lazy_steps import gap_at_the_horizon, lazy_scale, printed_ra
 from bounds.papers._quadratic_majorant import Majorant
 from bounds.papers._systems import path
 from bounds.quantities import e_0, least_eigenvalue, quantity, residual, t
-from bounds.settings import Family
+from bounds.settings import SMOOTH_TWO_LAYER, Family
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
 
 SCALED = Family(
@@ -34,20 +34,53 @@ SCALED = Family(
     start="any",
     trained="all",
     loss="alpha^(-2) R(alpha h)",
+    network=SMOOTH_TWO_LAYER,
 )
 
-alpha = quantity("alpha", "scale of the model", latex=r"\alpha")
-sigma = quantity("sigma_h", "least singular value of the adjoint differential at the start", latex=r"\sigma_{\min}")
-norm = quantity("D_h", "spectral norm of the differential at the start", latex=r"\lVert Dh(w_0)\rVert")
-lipschitz = quantity("L_h", "Lipschitz constant of h", latex=r"\mathrm{Lip}(h)")
-smoothness = quantity("L_D", "Lipschitz constant of the differential", latex=r"\mathrm{Lip}(Dh)")
-start = quantity("h_0", "norm of the initial output of h", latex=r"\lVert h(w_0)\rVert", nonnegative=True)
-labels = quantity("y_star", "norm of the minimiser of R", latex=r"\lVert y^\star\rVert", nonnegative=True)
-kappa = quantity("kappa_R", "condition number of R", latex=r"\kappa")
-convexity = quantity("m_R", "constant of strong convexity of R", latex="m")
-horizon = quantity("K", "horizon times Lip(h)^2")
-reach = quantity("r_0", "radius on which the constants hold", latex="r")
-gap = quantity("g_lin", "distance of the outputs from the linear model's at the horizon", nonnegative=True)
+alpha = quantity("alpha", "scale of the model", latex=r"\alpha", measured_by="one")
+sigma = quantity(
+    "sigma_h",
+    "least singular value of the adjoint differential at the start",
+    latex=r"\sigma_{\min}",
+    measured_by="first least singular value",
+)
+norm = quantity(
+    "D_h",
+    "spectral norm of the differential at the start",
+    latex=r"\lVert Dh(w_0)\rVert",
+    measured_by="first largest singular value",
+)
+lipschitz = quantity("L_h", "Lipschitz constant of h", latex=r"\mathrm{Lip}(h)", measured_by="largest slope")
+smoothness = quantity(
+    "L_D",
+    "Lipschitz constant of the differential",
+    latex=r"\mathrm{Lip}(Dh)",
+    measured_by="Jacobian's Lipschitz constant",
+)
+start = quantity(
+    "h_0",
+    "norm of the initial output of h",
+    latex=r"\lVert h(w_0)\rVert",
+    nonnegative=True,
+    measured_by="norm of the first outputs",
+)
+labels = quantity(
+    "y_star",
+    "norm of the minimiser of R",
+    latex=r"\lVert y^\star\rVert",
+    nonnegative=True,
+    measured_by="norm of the labels",
+)
+kappa = quantity("kappa_R", "condition number of R", latex=r"\kappa", measured_by="one")
+convexity = quantity("m_R", "constant of strong convexity of R", latex="m", measured_by="one")
+horizon = quantity("K", "horizon times Lip(h)^2", measured_by="horizon times squared slope")
+reach = quantity("r_0", "radius on which the constants hold", latex="r", measured_by="radius")
+gap = quantity(
+    "g_lin",
+    "distance of the outputs from the linear model's at the horizon",
+    nonnegative=True,
+    measured_by="distance from the linear model",
+)
 
 allowed = sigma**3 / (32 * kappa ** Q(3, 2) * norm * smoothness)
 allowed_square = sigma**3 / (32 * norm * smoothness)

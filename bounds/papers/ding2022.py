@@ -43,14 +43,19 @@ from bounds.papers._mean_field_resnet import (
 from bounds.papers._mean_field_resnet import NETWORKS as UNREGULARISED
 from bounds.proofs import Obligation
 from bounds.quantities import delta, m, quantity, unspecified
+from bounds.settings import Network
 from bounds.statements import Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
 
 NETWORKS = replace(
-    UNREGULARISED, loss="mean of half the squares plus e^(-s) times the mean of |theta|^2, flow M L times as fast"
+    UNREGULARISED,
+    loss="mean of half the squares plus e^(-s) times the mean of |theta|^2, flow M L times as fast",
+    network=Network("ding2021-resnet", mean=True, method="fading"),
 )
 
 C = large_constant("C")
-first_loss = quantity("E_0", "loss at the start", latex=r"E(\rho_{\mathrm{ini}})", nonnegative=True)
+first_loss = quantity(
+    "E_0", "loss at the start", latex=r"E(\rho_{\mathrm{ini}})", nonnegative=True, measured_by="first loss"
+)
 moment = quantity("M_s", "mean over t of the second moment of rho at pseudo-time s", nonnegative=True)
 first_moment = quantity("M_0", "mean over t of the second moment of rho at the start", nonnegative=True)
 

@@ -24,6 +24,7 @@ differs at x = 0 or 1 by min_c max(|1 - c|, 2 c) = 2/3 from any target with valu
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from sympy import Eq, Ge, Gt, Le, Symbol
@@ -49,7 +50,10 @@ from bounds.papers._mean_field_resnet import (
 )
 from bounds.proofs import Obligation
 from bounds.quantities import delta, m, quantity, unspecified
+from bounds.settings import Network
 from bounds.statements import Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
+
+ON_A_LINE = replace(NETWORKS, network=Network("ding2021-resnet", mean=True, inputs="line"))
 
 moment = quantity("M_2", "mean over t of the second moment of rho", latex=r"\mathcal L", nonnegative=True)
 adjoint = quantity(
@@ -62,7 +66,11 @@ last_residual = quantity("Q_1", "mean of (g - y)^2 at time 1", nonnegative=True)
 slope = quantity("g_1", "infimum of the norm of the gradient of g", latex=r"\inf\lvert\nabla g\rvert")
 uniform = quantity("U", "least uniform distance of int f d rho from a continuous target on a ball", nonnegative=True)
 decreasing = unspecified("Q", moment)
-layer_lipschitz = quantity("K", "Lipschitz constant in the state of every layer's mean over its branches")
+layer_lipschitz = quantity(
+    "K",
+    "Lipschitz constant in the state of every layer's mean over its branches",
+    measured_by="Lipschitz constant of a branch",
+)
 floor = quantity(
     "E_floor",
     "least loss of increasing outputs (for inputs on a line)",
@@ -192,7 +200,7 @@ def order_is_kept(edition: Edition) -> Obligation:
 order = Statement(
     "Labels on a line",
     "outputs of residual networks on a line keep the order of their inputs, whatever the weights",
-    NETWORKS,
+    ON_A_LINE,
     "any weights",
     identifier="ding2022-obstruction",
     concludes="existence",

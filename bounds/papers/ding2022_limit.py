@@ -43,20 +43,33 @@ from bounds.papers._mean_field_resnet import (
 )
 from bounds.proofs import Obligation
 from bounds.quantities import delta, m, quantity
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
 
 C = large_constant("C")
-first_loss = quantity("E_0", "loss at the start", latex=r"E(\rho_{\mathrm{ini}})", nonnegative=True)
+first_loss = quantity(
+    "E_0", "loss at the start", latex=r"E(\rho_{\mathrm{ini}})", nonnegative=True, measured_by="first loss"
+)
 width_gap = quantity("D_M", "distance of the losses of width M and of infinite width", nonnegative=True)
 depth_gap = quantity("D_L", "distance of the losses of L layers and of infinitely many", nonnegative=True)
 width_error = quantity("V_M", "mean square over draws of the distance of the losses of width M and of infinite width")
 width_constant = quantity("V", "bound on M times that mean square")
 depth_constant = quantity("D", "bound on L times the distance of the losses of L layers and of infinitely many")
-bound_f = quantity("B", "bound on |f| on the states reached, over the support of the start")
-lipschitz_f = quantity("K", "Lipschitz constant of f in the state, over the support of the start")
+bound_f = quantity(
+    "B", "bound on |f| on the states reached, over the support of the start", measured_by="bound on a branch"
+)
+lipschitz_f = quantity(
+    "K",
+    "Lipschitz constant of f in the state, over the support of the start",
+    measured_by="Lipschitz constant of a branch",
+)
 growth = quantity("G", "growth of an error along the network")
-deviation = quantity("D_z", "root mean square over the inputs of the deviation of the last state", nonnegative=True)
+deviation = quantity(
+    "D_z",
+    "root mean square over the inputs of the deviation of the last state",
+    nonnegative=True,
+    measured_by="deviation of the last state",
+)
 state = quantity("Z", "norm of the state Z(t; x)", latex=r"\lvert Z_\rho(t;x)\rvert", nonnegative=True)
 input_norm = quantity("x", "norm of the input", latex=r"\lvert x\rvert", nonnegative=True)
 moment = quantity("M_2", "mean over t of the second moment of rho", latex=r"\mathcal L", nonnegative=True)
@@ -67,9 +80,14 @@ euler_deviation = quantity(
     "D_a",
     "root mean square over the inputs of the last state's deviation from that of infinite width",
     nonnegative=True,
+    measured_by="deviation of the last state",
 )
 INDEPENDENT = Family(
-    NETWORKS.architecture, start="theta_(l,m) independent, of one law rho", trained=NETWORKS.trained, loss=NETWORKS.loss
+    NETWORKS.architecture,
+    start="theta_(l,m) independent, of one law rho",
+    trained=NETWORKS.trained,
+    loss=NETWORKS.loss,
+    network=Network("ding2021-resnet", (("paths", "independent"),), mean=True),
 )
 BRANCHES = hypothesis(
     "bounded Lipschitz branches",

@@ -32,10 +32,19 @@ from bounds.statements import Edition, Mark, Paper, Promise, Statement, hypothes
 
 ANY = Family("any deep network, as a path of transformations", start="any", trained="all")
 
-kappa = quantity("kappa_c", "Lipschitz constant of J_0^+ J around the start", latex=r"\kappa")
-solution = quantity("D_sol", "distance of any exact solution from the start", latex=r"\lVert w_*-w_0\rVert")
-parameter_path = quantity("S_T", "length of the path of the parameters", nonnegative=True)
-parameter_distance = quantity("D_T", "distance of the last parameters from the first", nonnegative=True)
+kappa = quantity(
+    "kappa_c", "Lipschitz constant of J_0^+ J around the start", latex=r"\kappa", measured_by="relative curvature"
+)
+solution = quantity(
+    "D_sol",
+    "distance of any exact solution from the start",
+    latex=r"\lVert w_*-w_0\rVert",
+    measured_by="distance of a solution",
+)
+parameter_path = quantity("S_T", "length of the path of the parameters", nonnegative=True, measured_by="path length")
+parameter_distance = quantity(
+    "D_T", "distance of the last parameters from the first", nonnegative=True, measured_by="distance"
+)
 output_path = quantity("S_F", "length of the path of the outputs", nonnegative=True)
 output_distance = quantity("D_F", "distance of the last outputs from the first", nonnegative=True)
 

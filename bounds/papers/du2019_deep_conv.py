@@ -96,7 +96,7 @@ FREE = ("depth", "activation", "residual_scale", "channels", "patch")
 of_weights = partial(Statement, setting=NETWORKS, dynamics="any weights", for_all=FREE)
 of_descent = partial(Statement, setting=NETWORKS, dynamics="gradient descent", for_all=FREE)
 
-p = quantity("p", "number of pixels of an image", integer=True)
+p = quantity("p", "number of pixels of an image", integer=True, measured_by="pixels")
 PIXELS = (p, d / channels)
 local_normaliser = quantity(
     "c_p", "one over the least E s(alpha z)^2, z ~ N(0, 1), 1/sqrt(p) <= alpha <= 1", latex=r"c_{\sigma,1/\sqrt p}"

@@ -18,7 +18,7 @@ from sympy import Rational as Q
 
 from bounds.proofs import Obligation
 from bounds.quantities import delta, eta, m, n, quantity, travel
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 NETWORKS = Family(
@@ -26,12 +26,15 @@ NETWORKS = Family(
     start="w_r ~ N(0, I_d), a_r uniform on {-1, +1}",
     trained="first layer",
     loss="mean logistic loss",
+    network=Network("two-layer", loss="logistic", mean=True, kernel="first"),
 )
 
 margin = quantity("gamma", "margin of the infinite-width kernel", latex=r"\gamma")
-target = quantity("eps", "risk to be reached", latex=r"\epsilon")
-steps = quantity("T", "number of steps", integer=True)
-average_risk = quantity("R_T", "average over the first T steps of the empirical risk", nonnegative=True)
+target = quantity("eps", "risk to be reached", latex=r"\epsilon", measured_by="goal for the risk")
+steps = quantity("T", "number of steps", integer=True, measured_by="steps")
+average_risk = quantity(
+    "R_T", "average over the first T steps of the empirical risk", nonnegative=True, measured_by="average loss"
+)
 
 scale = quantity("lambda_s", "scale of the argument", latex=r"\lambda")
 scale_formula = 4 * (sqrt(2 * log(4 * n / delta)) + log(4 / target)) / margin

@@ -28,22 +28,28 @@ from bounds.arithmetic import (
 )
 from bounds.papers._separation import nearest_rows
 from bounds.quantities import S, d, delta, initial_least_eigenvalue, m, n, quantity, separation
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import UNIT_ROWS, Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
 
-SHALLOW = Family("two-layer ReLU, 1/sqrt(m) output scaling", start="N(0, 1), both layers", trained="both layers")
+SHALLOW = Family(
+    "two-layer ReLU, 1/sqrt(m) output scaling",
+    start="N(0, 1), both layers",
+    trained="both layers",
+    network=Network("two-layer", (("form", "gaussian"), ("trained", "both"))),
+)
 DEEP = Family(
     "deep ReLU of L layers, output scaled by prod_l sqrt(2 / d_l), widths not growing",
     start="N(0, 1)",
     trained="all layers",
+    network=Network("du2019-deep-fc", (("activation", "relu"),)),
 )
 
 
 nearest = quantity(
     "delta_near", "least distance of two unit rows", latex=r"\delta'", value=nearest_rows, nonnegative=True
 )
-layers = quantity("L", "number of layers", integer=True)
-last = quantity("d_last", "width of the last hidden layer", latex="d_{L-1}", integer=True)
+layers = quantity("L", "number of layers", integer=True, measured_by="number of layers")
+last = quantity("d_last", "width of the last hidden layer", latex="d_{L-1}", integer=True, measured_by="width")
 eigenvalue_0 = quantity(
     "lambda_1", "least eigenvalue of the first layer's limit kernel, uniform weights", latex=r"\lambda_1"
 )

@@ -14,11 +14,14 @@ from bounds.arithmetic import large_constant
 from bounds.papers._jacobian_steps import eigenvalues_of_a_linear_step
 from bounds.papers._systems import jacobian_0, sigma_0
 from bounds.quantities import eta, k, m, n
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import Condition, Edition, Mark, Paper, Rate, Statement, hypothesis
 
 LAST_LAYER = Family(
-    "deep networks with a linear output of the last hidden layer, of width m", start="random", trained="last layer"
+    "deep networks with a linear output of the last hidden layer, of width m",
+    start="random",
+    trained="last layer",
+    network=Network("two-layer", (("trained", "last"), ("activation", "tanh"))),
 )
 
 C = large_constant("C", logarithms=True)

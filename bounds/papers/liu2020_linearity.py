@@ -37,17 +37,18 @@ from bounds.papers._systems import (
     two_layer_hessian,
 )
 from bounds.quantities import X_norm, lipschitz, m, quantity, smoothness
-from bounds.settings import SYSTEM, Family, TwoLayer
+from bounds.settings import SYSTEM, Family, Network, TwoLayer
 from bounds.statements import UNIT_ROWS, Edition, Mark, Paper, Promise, Statement
 
 DEEP = Family(
     "fully connected, H hidden layers s(m^(-1/2) W a) of width at least m, s smooth, linear output",
     start="N(0, 1)",
     trained="all layers",
+    network=Network("du2019-deep-fc", (("activation", "tanh"),)),
 )
 FIRST_LAYER = TwoLayer(trained="first", activation=TANH)
 
-hidden = quantity("H_layers", "number of hidden layers", latex="L", integer=True)
+hidden = quantity("H_layers", "number of hidden layers", latex="L", integer=True, measured_by="depth")
 
 C = large_constant("C", logarithms=True)
 two_layers = smoothness / sqrt(m)

@@ -38,26 +38,65 @@ from bounds.arithmetic import large_constant, small_constant
 from bounds.papers._systems import assumed, promised
 from bounds.proofs import Obligation, Step
 from bounds.quantities import d, k, n, quantity
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
-LAYERS = Family("layers of n neurons R v_i in R^d", start="v_i fixed, R orthogonal", trained="the matrix R")
-NEURONS = Family("layers of n neurons v_i in R^d", start="v_i ~ N(0, sigma^2 I_d), independent", trained="none")
-ANY = Family("layers of n neurons in R^d, no two of one direction", start="any", trained="any")
 
-s = quantity("s", "power of the energy")
-energy = quantity("E_s", "energy of the neurons")
-before = quantity("E_0", "energy of the fixed neurons, before R acts", latex="E_s(V)")
-after = quantity("E_R", "energy of the neurons, after R has acted", latex="E_s(RV)")
-eps = quantity("eps", "defect ||R^T R - I|| of the matrix", latex=r"\varepsilon", nonnegative=True)
+def _layers(orthogonaliser: str) -> Family:
+    return Family(
+        "layers of n neurons R v_i in R^d",
+        start="v_i fixed, R orthogonal",
+        trained="the matrix R",
+        network=Network("liu2021-opt", (("orthogonaliser", orthogonaliser),), method="rotations"),
+    )
+
+
+LAYERS, PENALISED, DESCENDING = _layers("cayley"), _layers("regularised"), _layers("descent")
+NEURONS = Family(
+    "layers of n neurons v_i in R^d",
+    start="v_i ~ N(0, sigma^2 I_d), independent",
+    trained="none",
+    network=LAYERS.network,
+)
+ANY = Family("layers of n neurons in R^d, no two of one direction", start="any", trained="any", network=LAYERS.network)
+
+s = quantity("s", "power of the energy", measured_by="one")
+energy = quantity("E_s", "energy of the neurons", measured_by="energy")
+before = quantity("E_0", "energy of the fixed neurons, before R acts", latex="E_s(V)", measured_by="first energy")
+after = quantity("E_R", "energy of the neurons, after R has acted", latex="E_s(RV)", measured_by="energy")
+eps = quantity(
+    "eps",
+    "defect ||R^T R - I|| of the matrix",
+    latex=r"\varepsilon",
+    nonnegative=True,
+    measured_by="defect of the rotation",
+)
 cosine = quantity("c_2", "mean square of a direction's component", latex=r"\mathrm{E}\langle u,e\rangle^2")
-mean = quantity("E_mean", "mean energy over draws of the neurons", latex=r"\mathrm{E}\,E_s")
-variance = quantity("E_var", "variance of the energy over draws of the neurons", latex=r"\operatorname{Var}E_s")
+mean = quantity("E_mean", "mean energy over draws of the neurons", latex=r"\mathrm{E}\,E_s", measured_by="mean energy")
+variance = quantity(
+    "E_var",
+    "variance of the energy over draws of the neurons",
+    latex=r"\operatorname{Var}E_s",
+    measured_by="variance of the energy",
+)
 one = quantity("I_s", "mean of |u - v|^(-s) over two independent directions", latex="I_s")
 two = quantity("I_2s", "mean of |u - v|^(-2s) over two independent directions", latex="I_{2s}")
-gap = quantity("g_n", "excess of the mean energy over the least one, relative to it", latex="g_n")
-theta = quantity("theta", "largest spectral norm of a tangent step", latex=r"\theta")
-one_step = quantity("eps_1", "defect ||P^T P - I|| of a single step's factor", latex=r"\varepsilon_1", nonnegative=True)
+gap = quantity(
+    "g_n",
+    "excess of the mean energy over the least one, relative to it",
+    latex="g_n",
+    measured_by="no run: the least energy of so many neurons is not known",
+)
+theta = quantity(
+    "theta", "largest spectral norm of a tangent step", latex=r"\theta", measured_by="largest step of a rotation"
+)
+one_step = quantity(
+    "eps_1",
+    "defect ||P^T P - I|| of a single step's factor",
+    latex=r"\varepsilon_1",
+    nonnegative=True,
+    measured_by="defect of a step",
+)
 C, c = large_constant("C"), small_constant("c")
 
 
@@ -194,7 +233,7 @@ invariance = Statement(
 nearly = Statement(
     "Approximate invariance of the energy",
     "nearly orthogonal matrices nearly keep the energy",
-    LAYERS,
+    PENALISED,
     "any weights",
     identifier="liu2021-opt-nearly",
     concludes="conditioning",
@@ -327,7 +366,7 @@ excess = Statement(
 drift = Statement(
     "Drift of descent on the matrix",
     "two fixed-point sweeps keep the matrix orthogonal up to the fourth power of the step",
-    LAYERS,
+    DESCENDING,
     "any weights",
     identifier="liu2021-opt-drift",
     concludes="conditioning",

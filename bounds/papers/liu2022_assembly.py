@@ -11,17 +11,23 @@ from sympy import Le, sqrt
 
 from bounds.papers._systems import ball, blockwise, linearisation
 from bounds.quantities import m, quantity
-from bounds.settings import Family
+from bounds.settings import SMOOTH_TWO_LAYER, Family
 from bounds.statements import Edition, Mark, Paper, Promise, Statement
 
 ASSEMBLY = Family(
     "f = s(m)^(-1) sum_i v_i g_i(w_i; x), m models without common parameters, v_i = 1 or +-1",
     start="any",
     trained="the parameters of all models",
+    network=SMOOTH_TWO_LAYER,
 )
 
-scale = quantity("s_m", "what the sum of the models is divided by", latex="s(m)")
-model_smoothness = quantity("beta_g", "Lipschitz constant of the gradient of each model", latex=r"\beta")
+scale = quantity("s_m", "what the sum of the models is divided by", latex="s(m)", measured_by="root of the width")
+model_smoothness = quantity(
+    "beta_g",
+    "Lipschitz constant of the gradient of each model",
+    latex=r"\beta",
+    measured_by="smoothness of the activation",
+)
 
 assembled = Statement(
     "Theorem 1",

@@ -46,16 +46,17 @@ from bounds.papers._systems import (
     weyl_asks_less,
 )
 from bounds.quantities import e_0, eta, initial_least_eigenvalue, k, least_eigenvalue, m, n, quantity
-from bounds.settings import SYSTEM, Family
+from bounds.settings import SYSTEM, Family, Network
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
 
 WIDE = Family(
     "fully connected, L hidden layers s(m^(-1/2) W a) of width at least m, output map of slope at least rho_g",
     start="N(0, 1)",
     trained="all layers",
+    network=Network("du2019-deep-fc", (("activation", "tanh"),)),
 )
 
-depth = quantity("L", "number of hidden layers", integer=True)
+depth = quantity("L", "number of hidden layers", integer=True, measured_by="depth")
 output_kernel = quantity("lambda_g", "least eigenvalue of the kernel after the output map", nonnegative=True)
 input_kernel = quantity("lambda_F", "least eigenvalue of the kernel after the input map", nonnegative=True)
 output_hessian = quantity("h_g", "norm of the Hessian after the output map", nonnegative=True)

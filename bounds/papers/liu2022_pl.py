@@ -55,18 +55,27 @@ from bounds.settings import SYSTEM
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
 
 gradient_ratio = quantity(
-    "P_k", "squared norm of the gradient over twice the loss", latex=r"\tfrac{\lVert\nabla L\rVert^2}{2L}"
+    "P_k",
+    "squared norm of the gradient over twice the loss",
+    latex=r"\tfrac{\lVert\nabla L\rVert^2}{2L}",
+    measured_by="gradient dominance",
 )
 parameters = quantity("p", "number of parameters", integer=True)
 log_condition = quantity(
     "C_K", "mean logarithm of the condition number of the kernel", latex=r"\mathrm{E}\log\kappa(K)"
 )
-floor = quantity("eps", "floor of the loss", latex=r"\varepsilon")
-reached = quantity("T_eps", "first step at which the loss is below its floor", latex=r"T_\varepsilon")
-first_loss = quantity("L_0", "loss at the start", latex="L(w_0)")
-mean_loss = quantity("E_k", "mean loss over the draws of the batches", latex=r"\mathrm{E} L(w_k)", nonnegative=True)
-beta_l = quantity("beta_l", "smoothness of the loss of each example", latex=r"\beta")
-batch = quantity("s", "examples in a batch", integer=True)
+floor = quantity("eps", "floor of the loss", latex=r"\varepsilon", measured_by="goal for the loss")
+reached = quantity(
+    "T_eps", "first step at which the loss is below its floor", latex=r"T_\varepsilon", measured_by="steps to the goal"
+)
+first_loss = quantity("L_0", "loss at the start", latex="L(w_0)", measured_by="first loss")
+mean_loss = quantity(
+    "E_k", "mean loss over the draws of the batches", latex=r"\mathrm{E} L(w_k)", nonnegative=True, measured_by="loss"
+)
+beta_l = quantity(
+    "beta_l", "smoothness of the loss of each example", latex=r"\beta", measured_by="smoothness of an input's loss"
+)
+batch = quantity("s", "examples in a batch", integer=True, measured_by="batch")
 
 radius_printed = 2 * lipschitz_F * e_0 / mu
 radius_descent = 2 * e_0 / sqrt(mu)

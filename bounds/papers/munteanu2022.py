@@ -9,28 +9,31 @@ E ||e_0||^2 = ||y||^2 + n/2: the event of the initial residual, and its share of
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sympy import Ge, Le, log
 
 from bounds.arithmetic import large_constant
 from bounds.quantities import delta, e_0, lambda_0, m, n, quantity, residual, y_norm
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 
-def _networks(loss: str) -> Family:
+def _networks(words: str, loss: Literal["squares", "logistic"]) -> Family:
     return Family(
         "f(x) = m^(-1/2) sum_r a_r max(w_r.x, 0)",
         start="w_r ~ N(0, I_d) in pairs of opposite a_r = +-1",
         trained="first layer",
-        loss=loss,
+        loss=words,
+        network=Network("two-layer", (("start", "antisymmetric"),), loss=loss, mean=loss == "logistic", kernel="first"),
     )
 
 
-SQUARED, LOGISTIC = _networks("half sum of squares"), _networks("mean logistic loss")
+SQUARED, LOGISTIC = _networks("half sum of squares", "squares"), _networks("mean logistic loss", "logistic")
 
-epsilon = quantity("eps", "error to be reached", latex=r"\epsilon")
+epsilon = quantity("eps", "error to be reached", latex=r"\epsilon", measured_by="goal for the residual")
 margin = quantity("gamma", "margin of the infinite-width kernel", latex=r"\gamma")
-risk = quantity("R_T", "empirical risk after training", nonnegative=True)
+risk = quantity("R_T", "empirical risk after training", nonnegative=True, measured_by="loss")
 
 C = large_constant("C", logarithms=True)
 

@@ -38,18 +38,20 @@ from bounds.papers._systems import assumed, promised
 from bounds.problem import Problem
 from bounds.proofs import Obligation
 from bounds.quantities import e_0, eta, k, m, n, quantity
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
 
 PYRAMID = Family(
     "deep networks F_l = s(F_(l-1) W_l), F_L = F_(L-1) W_L, first width m, then widths that never grow",
     start="any",
     trained="all",
+    network=Network("nguyen2020-pyramid"),
 )
 LECUN = Family(
     "deep networks F_l = s(F_(l-1) W_l), F_L = F_(L-1) W_L, first width m, then constant widths that never grow",
     start="LeCun: W_l ~ N(0, 1/n_(l-1))",
     trained="all",
+    network=Network("nguyen2020-pyramid", (("start", "lecun"),)),
 )
 
 
@@ -61,29 +63,86 @@ def _spectral(problem: Problem) -> Enclosure:
     return linalg.spectral_norm(problem.X)
 
 
-L = quantity("L", "number of layers", integer=True)
-gamma = quantity("gamma", "least slope of the activation", latex=r"\gamma")
-beta = quantity("beta", "Lipschitz constant of the activation's derivative", latex=r"\beta", nonnegative=True)
+L = quantity("L", "number of layers", integer=True, measured_by="number of layers")
+gamma = quantity("gamma", "least slope of the activation", latex=r"\gamma", measured_by="least slope of the activation")
+beta = quantity(
+    "beta",
+    "Lipschitz constant of the activation's derivative",
+    latex=r"\beta",
+    nonnegative=True,
+    measured_by="smoothness of the pyramid's activation",
+)
 X_F = quantity("X_F", "Frobenius norm of the inputs as stored", latex=r"\lVert X\rVert_F", value=_frobenius)
 X_2 = quantity("X_2", "spectral norm of the inputs as stored", latex=r"\lVert X\rVert", value=_spectral)
-l_F = quantity("l_F", "least singular value of the first layer's features at the start", latex=r"\lambda_F")
-least = quantity("P_l", "product of the least singular values of W_3 .. W_L at the start", latex=r"\lambda_{3\to L}")
-norms = quantity("P_b", "product of the norms of W_3 .. W_L at the start", latex=r"\bar\lambda_{3\to L}")
-b_1 = quantity("b_1", "two thirds of 1 + ||W_1|| at the start", latex=r"\bar\lambda_1")
-b_2 = quantity("b_2", "two thirds of 1 + ||W_2|| at the start", latex=r"\bar\lambda_2")
-l_k = quantity("l_k", "least singular value of a layer's matrix at the start, from the third on", latex=r"\lambda_k")
-b_k = quantity("b_k", "norm of a layer's matrix at the start, from the third on", latex=r"\bar\lambda_k")
+l_F = quantity(
+    "l_F",
+    "least singular value of the first layer's features at the start",
+    latex=r"\lambda_F",
+    measured_by="first least singular value of the first features",
+)
+least = quantity(
+    "P_l",
+    "product of the least singular values of W_3 .. W_L at the start",
+    latex=r"\lambda_{3\to L}",
+    measured_by="product of least singular values",
+)
+norms = quantity(
+    "P_b",
+    "product of the norms of W_3 .. W_L at the start",
+    latex=r"\bar\lambda_{3\to L}",
+    measured_by="product of norms",
+)
+b_1 = quantity(
+    "b_1", "two thirds of 1 + ||W_1|| at the start", latex=r"\bar\lambda_1", measured_by="room of the first layer"
+)
+b_2 = quantity(
+    "b_2", "two thirds of 1 + ||W_2|| at the start", latex=r"\bar\lambda_2", measured_by="room of the second layer"
+)
+l_k = quantity(
+    "l_k",
+    "least singular value of a layer's matrix at the start, from the third on",
+    latex=r"\lambda_k",
+    measured_by="least singular value of a later layer",
+)
+b_k = quantity(
+    "b_k",
+    "norm of a layer's matrix at the start, from the third on",
+    latex=r"\bar\lambda_k",
+    measured_by="norm of a later layer",
+)
 least_product = quantity(
     "q",
     "least product of norm and least singular value of W_3 .. W_L at the start",
     latex=r"\min\lambda_k\bar\lambda_k",
+    measured_by="least product of a later layer",
 )
-least_norm = quantity("b_min", "least of b_1, b_2 and the norms of W_3 .. W_L", latex=r"\min_k\bar\lambda_k")
-growth = quantity("R_w", "product over layers of the larger of 1 and 3/2 b_k", latex="R")
-travel_1 = quantity("T_1", "distance of W_1 from its start, Frobenius norm", nonnegative=True)
-travel_2 = quantity("T_2", "distance of W_2 from its start, Frobenius norm", nonnegative=True)
-travel_k = quantity("T_l", "distance of a later layer's matrix from its start, Frobenius norm", nonnegative=True)
-features = quantity("l_F1", "least singular value of the first layer's features in training", nonnegative=True)
+least_norm = quantity(
+    "b_min",
+    "least of b_1, b_2 and the norms of W_3 .. W_L",
+    latex=r"\min_k\bar\lambda_k",
+    measured_by="least norm of the layers",
+)
+growth = quantity(
+    "R_w", "product over layers of the larger of 1 and 3/2 b_k", latex="R", measured_by="growth of the layers"
+)
+travel_1 = quantity(
+    "T_1", "distance of W_1 from its start, Frobenius norm", nonnegative=True, measured_by="travel of the first layer"
+)
+travel_2 = quantity(
+    "T_2", "distance of W_2 from its start, Frobenius norm", nonnegative=True, measured_by="travel of the second layer"
+)
+travel_k = quantity(
+    "T_l",
+    "distance of a later layer's matrix from its start, Frobenius norm",
+    nonnegative=True,
+    measured_by="travel of the later layers",
+)
+features = quantity(
+    "l_F1",
+    "least singular value of the first layer's features in training",
+    nonnegative=True,
+    measured_by="least singular value of the first features",
+)
 alpha_0 = quantity("alpha_0", "constant of the PL inequality", latex=r"\alpha_0")
 smooth = quantity("Q_0", "Lipschitz constant of the gradient of the loss along the steps")
 C = large_constant("C", logarithms=True)

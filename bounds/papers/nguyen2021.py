@@ -27,11 +27,14 @@ from bounds.papers._systems import assumed, promised
 from bounds.papers.nguyen2020 import X_F
 from bounds.proofs import Obligation
 from bounds.quantities import e_0, eta, k, m, n, quantity
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
 
 NETWORKS = Family(
-    "deep ReLU networks F_l = s(F_(l-1) W_l), F_L = F_(L-1) W_L, last hidden width m", start="any", trained="all"
+    "deep ReLU networks F_l = s(F_(l-1) W_l), F_L = F_(L-1) W_L, last hidden width m",
+    start="any",
+    trained="all",
+    network=Network("nguyen2020-pyramid", (("activation", "relu"), ("start", "lecun"))),
 )
 RANDOM = Family(
     "deep ReLU networks F_l = s(F_(l-1) W_l), F_L = F_(L-1) W_L, one wide layer of width m",
@@ -40,16 +43,43 @@ RANDOM = Family(
 )
 
 a_0 = quantity(
-    "a_0", "least singular value of the last hidden layer's features at the start", latex=r"\sigma_{\min}(F_{L-1})"
+    "a_0",
+    "least singular value of the last hidden layer's features at the start",
+    latex=r"\sigma_{\min}(F_{L-1})",
+    measured_by="first least singular value of the last features",
 )
-product = quantity("P_w", "product over layers of the norm at the start plus the room", latex=r"\bar\lambda_{1\to L}")
-last = quantity("w_L", "norm of the last layer's matrix at the start plus its room", latex=r"\bar\lambda_L")
-inverse_squares = quantity("S_w", "sum over layers but the last of 1 / (norm at the start plus room)^2", latex="S")
-tightest = quantity("G_w", "largest of 1 / (room (norm at the start plus room)) over all layers", latex="G")
+product = quantity(
+    "P_w",
+    "product over layers of the norm at the start plus the room",
+    latex=r"\bar\lambda_{1\to L}",
+    measured_by="product of norms and rooms",
+)
+last = quantity(
+    "w_L",
+    "norm of the last layer's matrix at the start plus its room",
+    latex=r"\bar\lambda_L",
+    measured_by="last norm and room",
+)
+inverse_squares = quantity(
+    "S_w",
+    "sum over layers but the last of 1 / (norm at the start plus room)^2",
+    latex="S",
+    measured_by="inverse squares of norms and rooms",
+)
+tightest = quantity(
+    "G_w", "largest of 1 / (room (norm at the start plus room)) over all layers", latex="G", measured_by="tightest room"
+)
 layer = quantity("w_l", "norm of a layer's matrix at the start plus its room", latex=r"\bar\lambda_l")
-room = quantity("C_l", "room of a layer's matrix", latex="C_l")
-travel_l = quantity("T_l", "distance of a layer's matrix from its start, Frobenius norm", nonnegative=True)
-features = quantity("a_k", "least singular value of the last hidden layer's features in training", nonnegative=True)
+room = quantity("C_l", "room of a layer's matrix", latex="C_l", measured_by="room")
+travel_l = quantity(
+    "T_l", "distance of a layer's matrix from its start, Frobenius norm", nonnegative=True, measured_by="layer travel"
+)
+features = quantity(
+    "a_k",
+    "least singular value of the last hidden layer's features in training",
+    nonnegative=True,
+    measured_by="least singular value of the last features",
+)
 C, C_1, C_2, c = large_constant("C"), large_constant("C_1"), large_constant("C_2"), small_constant("c")
 
 _r, _part = Symbol("r", positive=True), Symbol("p", positive=True)

@@ -32,8 +32,12 @@ from bounds.quantities import e_0, eta, k, quantity, residual
 from bounds.settings import SYSTEM
 from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
 
-alpha = quantity("alpha", "least singular value of the Jacobian on the ball", latex=r"\alpha")
-beta = quantity("beta_J", "largest singular value of the Jacobian on the ball", latex=r"\beta")
+alpha = quantity(
+    "alpha", "least singular value of the Jacobian on the ball", latex=r"\alpha", measured_by="least slope"
+)
+beta = quantity(
+    "beta_J", "largest singular value of the Jacobian on the ball", latex=r"\beta", measured_by="largest slope"
+)
 
 ON_THE_BALL = hypothesis(
     "Jacobian on the ball", "alpha <= sigma_min(J), ||J|| <= beta_J and J is beta_F-Lipschitz on the ball of radius R"

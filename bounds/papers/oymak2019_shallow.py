@@ -24,7 +24,7 @@ from bounds.arithmetic import PRECISION, Enclosure, large_constant
 from bounds.gram import Gram
 from bounds.problem import Problem
 from bounds.quantities import S, eta, k, lambda_0, lipschitz, m, n, quantity, smoothness
-from bounds.settings import Floats, Setting
+from bounds.settings import Floats, Network, Setting
 from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Mark, Paper, Rate, Statement
 
 
@@ -42,6 +42,11 @@ class ScaledOutput(Setting):
     def gram(self, X: Floats) -> Gram:
         """The matrix E[s'(X w) s'(X w)^T] o X X^T."""
         return gram.two_layer(X, activation=self.activation, normalised=True)
+
+    @property
+    def network(self) -> Network:
+        """Up to the factor root mean square of the labels, which is 1 for signs and standardised targets."""
+        return Network("two-layer", (("activation", str(self.activation).lower()),), kernel="first")
 
     @property
     def values(self) -> Mapping[sympy.Symbol, Enclosure]:
@@ -62,7 +67,9 @@ def _mean_square(problem: Problem) -> Enclosure:
 
 
 mean_square = quantity("y_ms", "mean square of the labels", latex=r"\tfrac{1}{n}\lVert y\rVert^2", value=_mean_square)
-tail = quantity("tau", "deviation that the probability of failure pays for", latex=r"\tau", nonnegative=True)
+tail = quantity(
+    "tau", "deviation that the probability of failure pays for", latex=r"\tau", nonnegative=True, measured_by="one"
+)
 B = Max(lipschitz, smoothness)
 C = large_constant("C")
 

@@ -12,16 +12,17 @@ from sympy import Rational as Q
 
 from bounds.arithmetic import large_constant
 from bounds.quantities import eta, m, n, quantity, residual
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 NETWORKS = Family(
     "f(x) = sum_r v_r s(w_r.x), |v_r| = m^(-1/2)",
     start="w_r ~ N(0, I_d), half of the v_r negative",
     trained="first layer",
+    network=Network("two-layer", kernel="first"),
 )
 
-epsilon = quantity("eps", "residual to be reached", latex=r"\epsilon")
+epsilon = quantity("eps", "residual to be reached", latex=r"\epsilon", measured_by="goal for the residual")
 mean_squared_error = quantity("mse", "mean squared error after training", nonnegative=True)
 C = large_constant("C", logarithms=True)
 DATA = hypothesis("data in general position", "the paper's assumption on the data was not seen")

@@ -21,7 +21,9 @@ from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Event, Ma
 
 FIRST_LAYER = TwoLayer(trained="first")
 
-theta = quantity("theta", "share of the least eigenvalue that the start may lose", latex=r"\theta")
+theta = quantity(
+    "theta", "share of the least eigenvalue that the start may lose", latex=r"\theta", measured_by="one half"
+)
 start = quantity("delta_5", "share of delta: initial Gram matrix", latex=r"\delta_5")
 
 C = large_constant("C", logarithms=True)

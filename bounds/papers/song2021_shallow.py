@@ -20,11 +20,15 @@ from sympy import Ge, Le, sqrt
 from bounds.arithmetic import large_constant, small_constant
 from bounds.papers._composite_steps import block_norm, composite_length, composite_rate, near_isometry, printed_implies
 from bounds.quantities import S, X_norm, d, eta, k, lipschitz, m, n, quantity, smoothness, y_norm
-from bounds.settings import Family
+from bounds.settings import SMOOTH_TWO_LAYER, Family
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 COMPOSITE = Family(
-    "h(w) = f(Phi(w)), Phi smooth, f with the PL inequality", start="any", trained="all", loss="f, min f = 0"
+    "h(w) = f(Phi(w)), Phi smooth, f with the PL inequality",
+    start="any",
+    trained="all",
+    loss="f, min f = 0",
+    network=SMOOTH_TWO_LAYER,
 )
 SHALLOW = Family(
     "two-layer, V s(W x), s smooth, no scale",
@@ -33,17 +37,31 @@ SHALLOW = Family(
     loss="sum of squares",
 )
 
-mu = quantity("mu_0", "least singular value of the adjoint derivative at the start", latex=r"\mu_\Phi")
-nu = quantity("nu_0", "largest singular value of the adjoint derivative at the start", latex=r"\nu_\Phi")
-beta = quantity("beta_Phi", "smoothness of Phi", latex=r"\beta_\Phi")
-pl = quantity("alpha_f", "constant of the PL inequality of f", latex=r"\alpha_f")
-loss_smoothness = quantity("beta_f", "smoothness of f", latex=r"\beta_f")
-loss_gradient = quantity(
-    "grad_f", "norm of the gradient of f at the start", latex=r"\lVert\nabla f\rVert", nonnegative=True
+mu = quantity(
+    "mu_0",
+    "least singular value of the adjoint derivative at the start",
+    latex=r"\mu_\Phi",
+    measured_by="first least singular value",
 )
-first_loss = quantity("h_0", "loss at the start", latex="h(w_0)", nonnegative=True)
-loss = quantity("h_k", "loss during training", latex="h(w_k)", nonnegative=True)
-decay = quantity("r_t", "rate at which the loss decays", nonnegative=True)
+nu = quantity(
+    "nu_0",
+    "largest singular value of the adjoint derivative at the start",
+    latex=r"\nu_\Phi",
+    measured_by="first largest singular value",
+)
+beta = quantity("beta_Phi", "smoothness of Phi", latex=r"\beta_\Phi", measured_by="Jacobian's Lipschitz constant")
+pl = quantity("alpha_f", "constant of the PL inequality of f", latex=r"\alpha_f", measured_by="one")
+loss_smoothness = quantity("beta_f", "smoothness of f", latex=r"\beta_f", measured_by="one")
+loss_gradient = quantity(
+    "grad_f",
+    "norm of the gradient of f at the start",
+    latex=r"\lVert\nabla f\rVert",
+    nonnegative=True,
+    measured_by="first residual",
+)
+first_loss = quantity("h_0", "loss at the start", latex="h(w_0)", nonnegative=True, measured_by="first loss")
+loss = quantity("h_k", "loss during training", latex="h(w_k)", nonnegative=True, measured_by="loss")
+decay = quantity("r_t", "rate at which the loss decays", nonnegative=True, measured_by="rate of decay")
 radius = quantity("rho_Phi", "radius of the ball on which Phi stays a near isometry", latex=r"\rho_\Phi")
 least = quantity("s_min", "least singular value of the adjoint derivative on the ball", nonnegative=True)
 largest = quantity("s_max", "largest singular value of the adjoint derivative on the ball", nonnegative=True)

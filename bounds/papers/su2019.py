@@ -34,7 +34,7 @@ from sympy import Rational as Q
 from bounds.arithmetic import large_constant
 from bounds.proofs import Obligation
 from bounds.quantities import d, delta, eta, k, m, n, quantity
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 NETWORKS = Family(
@@ -42,27 +42,56 @@ NETWORKS = Family(
     start="w_r ~ N(0, I_d) in pairs of opposite a_r = +-1, so that all outputs are zero",
     trained="first layer",
     loss="(1/2n) sum of squares",
+    network=Network("two-layer", (("start", "antisymmetric"),), mean=True, kernel="first"),
 )
 
-c_0 = quantity("c_0", "rate at which the kernel's own descent decreases", latex="c_0")
-c_1 = quantity("c_1", "floor of the kernel's own descent", latex="c_1")
-horizon = quantity("T", "number of steps", integer=True)
-root_mean_square = quantity("rho_k", "residual over the root of n, at iteration k", latex=r"\rho_k", nonnegative=True)
+c_0 = quantity(
+    "c_0", "rate at which the kernel's own descent decreases", latex="c_0", measured_by="rate of the kernel's descent"
+)
+c_1 = quantity("c_1", "floor of the kernel's own descent", latex="c_1", measured_by="floor of the kernel's descent")
+horizon = quantity("T", "number of steps", integer=True, measured_by="steps")
+root_mean_square = quantity(
+    "rho_k",
+    "residual over the root of n, at iteration k",
+    latex=r"\rho_k",
+    nonnegative=True,
+    measured_by="root mean square residual",
+)
 kernel_residual = quantity(
-    "kappa_k", "residual of the kernel's own descent over the root of n", latex=r"\kappa_k", nonnegative=True
+    "kappa_k",
+    "residual of the kernel's own descent over the root of n",
+    latex=r"\kappa_k",
+    nonnegative=True,
+    measured_by="root mean square residual of the kernel's descent",
 )
 from_kernel = quantity(
-    "D_k", "distance from the kernel's own descent over the root of n, at iteration k", latex="D_k", nonnegative=True
+    "D_k",
+    "distance from the kernel's own descent over the root of n, at iteration k",
+    latex="D_k",
+    nonnegative=True,
+    measured_by="distance from the kernel's descent",
 )
-gap = quantity("g", "gap after the eigenvalue of the operator that the target reaches down to")
+gap = quantity(
+    "g", "gap after the eigenvalue of the operator that the target reaches down to", measured_by="eigenvalue gap"
+)
 spectral_distance = quantity(
-    "D_spec", "largest distance of an eigenvalue of the initial matrix from that of the operator", nonnegative=True
+    "D_spec",
+    "largest distance of an eigenvalue of the initial matrix from that of the operator",
+    nonnegative=True,
+    measured_by="no run: the operator is that of the data's unknown distribution",
 )
 reached = quantity(
-    "lambda_ell", "eigenvalue of the operator that the target reaches down to", latex=r"\lambda_{m_\ell}"
+    "lambda_ell",
+    "eigenvalue of the operator that the target reaches down to",
+    latex=r"\lambda_{m_\ell}",
+    measured_by="rate of the kernel's descent",
 )
 remainder = quantity(
-    "eps_ell", "largest value of the target's part beyond that eigenvalue", latex=r"\epsilon_\ell", nonnegative=True
+    "eps_ell",
+    "largest value of the target's part beyond that eigenvalue",
+    latex=r"\epsilon_\ell",
+    nonnegative=True,
+    measured_by="floor of the kernel's descent",
 )
 
 half_degree = quantity("j", "half of an even degree", integer=True)

@@ -10,19 +10,28 @@ from sympy import Ge, Le
 
 from bounds.arithmetic import large_constant
 from bounds.quantities import m, n, quantity
-from bounds.settings import Family
+from bounds.settings import Family, Network
 from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 NETWORKS = Family(
-    "fully connected, L hidden ReLU layers of width m", start="N(0, 2/m)", trained="hidden layers", loss="mean loss"
+    "fully connected, L hidden ReLU layers of width m",
+    start="N(0, 2/m)",
+    trained="hidden layers",
+    loss="mean loss",
+    network=Network("allenzhu2019-fc", (("input_trained", True),), mean=True),
 )
 
-hidden = quantity("L_hidden", "number of hidden layers", latex="L", integer=True)
-distance = quantity("phi", "least distance of two inputs", latex=r"\phi")
-between_classes = quantity("phi_y", "least distance of two inputs with different labels", latex=r"\phi")
-batch = quantity("B", "inputs in a batch", integer=True)
-epsilon = quantity("eps", "training loss to be reached", latex=r"\epsilon")
-loss = quantity("L_T", "training loss after that many steps", latex="L_T", nonnegative=True)
+hidden = quantity("L_hidden", "number of hidden layers", latex="L", integer=True, measured_by="number of hidden layers")
+distance = quantity("phi", "least distance of two inputs", latex=r"\phi", measured_by="least distance of two inputs")
+between_classes = quantity(
+    "phi_y",
+    "least distance of two inputs with different labels",
+    latex=r"\phi",
+    measured_by="least distance between classes",
+)
+batch = quantity("B", "inputs in a batch", integer=True, measured_by="batch")
+epsilon = quantity("eps", "training loss to be reached", latex=r"\epsilon", measured_by="goal for the loss")
+loss = quantity("L_T", "training loss after that many steps", latex="L_T", nonnegative=True, measured_by="loss")
 
 C = large_constant("C", logarithms=True)
 LOGARITHM = hypothesis("number of steps", "the number of steps grows like log(1/eps), times a power of n, L and 1/phi")

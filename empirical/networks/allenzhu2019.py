@@ -22,15 +22,19 @@ class FullyConnected(Specification, frozen=True, kw_only=True, tag="allenzhu2019
         width: m.
         depth: L, the number of trained layers.
         outputs: d_out.
+        input_trained: whether A moves as well, as in the networks of Zou and Gu (2019) with depth + 1 hidden layers.
     """
 
     width: int
     depth: int
     outputs: int
+    input_trained: bool = False
 
     def draw(self, dimension: int, seed: int) -> Network:
         """The network as it starts, on inputs (n, dimension)."""
-        return _draw(Draws(seed), dimension, self.width, self.depth, self.outputs)
+        network = _draw(Draws(seed), dimension, self.width, self.depth, self.outputs)
+        network.input.weight.requires_grad_(self.input_trained)
+        return network
 
 
 class ResNet(Specification, frozen=True, kw_only=True, tag="allenzhu2019-resnet"):

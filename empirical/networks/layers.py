@@ -84,7 +84,7 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             sizes = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(size, int) and size < 1 for size in sizes) or sizes == ():
+            if any(type(size) is int and size < 1 for size in sizes) or sizes == ():
                 raise ValueError(f"{type(self).__name__} needs {name} of at least 1, not {value}")
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Activation, Draws, Specification, linear, smoothed_leaky_relu
+from empirical.networks.layers import Activation, Draws, Specification, linear, relu, smoothed_leaky_relu
 
 
 class Pyramid(Specification, frozen=True, kw_only=True, tag="nguyen2020-pyramid"):
@@ -16,16 +16,19 @@ class Pyramid(Specification, frozen=True, kw_only=True, tag="nguyen2020-pyramid"
 
     Args:
         widths: n_1, ..., n_L, the last the number of outputs.
-        start: ``lecun``, every W_l from N(0, 1 / n_(l-1)); or ``special``, W_1 as before, W_2 = 0 and W_l for l >= 3
+        start: ``lecun``, every W_l from N(0, 1 / n_(l-1)); ``unit output``, the same but W_L from N(0, 1) (Bombari et
+            al. 2022, from memory); or ``special``, W_1 as before, W_2 = 0 and W_l for l >= 3
             ``scale`` times a uniform (semi-)orthogonal matrix, which meets their conditions for a large scale.
         scale: zeta of the special start.
+        activation: the smoothed leaky ReLU of the paper, or the ReLU of Nguyen (2021).
         slope: gamma, the least slope of the smoothed leaky ReLU.
         smoothness: beta, the Lipschitz constant of its derivative.
     """
 
     widths: tuple[int, ...]
-    start: Literal["lecun", "special"] = "special"
+    start: Literal["lecun", "unit output", "special"] = "special"
     scale: float = 1e4
+    activation: Literal["smoothed leaky relu", "relu"] = "smoothed leaky relu"
     slope: float = 0.5
     smoothness: float = 1.0
 
@@ -34,13 +37,16 @@ class Pyramid(Specification, frozen=True, kw_only=True, tag="nguyen2020-pyramid"
         draws = Draws(seed)
         weights = []
         for layer, (columns, rows) in enumerate(pairwise((dimension, *self.widths)), 1):
-            if self.start == "lecun" or layer == 1:
+            if self.start == "unit output" and layer == len(self.widths):
+                weights.append(draws.normal(rows, columns))
+            elif self.start != "special" or layer == 1:
                 weights.append(draws.normal(rows, columns, deviation=columns**-0.5))
             elif layer == 2:
                 weights.append(torch.zeros(rows, columns, dtype=torch.float64))
             else:
                 weights.append(self.scale * draws.semi_orthogonal(rows, columns))
-        return PyramidNetwork(weights, smoothed_leaky_relu(self.slope, self.smoothness))
+        s = relu if self.activation == "relu" else smoothed_leaky_relu(self.slope, self.smoothness)
+        return PyramidNetwork(weights, s)
 
 
 class PyramidNetwork(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from empirical.networks.layers import Activation, Draws, Specification, activation, linear
 
-_SCALES = {"ntk": 0.5, "standard": 0.0, "mean-field": 1.0}
+_SCALES = {"ntk": 0.5, "gaussian": 0.5, "standard": 0.0, "mean-field": 1.0}
 
 
 class TwoLayer(Specification, frozen=True, kw_only=True, tag="two-layer"):
@@ -20,8 +20,9 @@ class TwoLayer(Specification, frozen=True, kw_only=True, tag="two-layer"):
 
     Args:
         width: m.
-        form: ``ntk`` (p = 1/2, a_r = +-1), ``standard`` (p = 0, a_r ~ N(0, 1/m)) or ``mean-field`` (p = 1, a_r = +-1;
-            its particle flow is the gradient flow run m times as fast).
+        form: ``ntk`` (p = 1/2, a_r = +-1), ``gaussian`` (p = 1/2, a_r ~ N(0, 1)), ``standard`` (p = 0,
+            a_r ~ N(0, 1/m)) or ``mean-field`` (p = 1, a_r = +-1; its particle flow is the gradient flow run m times as
+            fast).
         start: ``independent``; ``antisymmetric``, where the second half of the neurons repeats the first with the
             opposite a, so that f = 0; or ``zero-output``, where a = 0.
         trained: the layers that move.
@@ -30,7 +31,7 @@ class TwoLayer(Specification, frozen=True, kw_only=True, tag="two-layer"):
     """
 
     width: int
-    form: Literal["ntk", "standard", "mean-field"] = "ntk"
+    form: Literal["ntk", "gaussian", "standard", "mean-field"] = "ntk"
     start: Literal["independent", "antisymmetric", "zero-output"] = "independent"
     trained: Literal["first", "last", "both"] = "first"
     activation: str = "relu"
@@ -49,8 +50,8 @@ class TwoLayer(Specification, frozen=True, kw_only=True, tag="two-layer"):
         draws = Draws(seed)
         drawn = self.width // 2 if self.start == "antisymmetric" else self.width
         W = draws.normal(drawn, dimension, deviation=self.deviation)
-        standard = self.form == "standard"
-        a = draws.normal(1, drawn, deviation=self.width**-0.5) if standard else draws.signs(1, drawn)
+        deviation = {"standard": self.width**-0.5, "gaussian": 1.0}.get(self.form)
+        a = draws.signs(1, drawn) if deviation is None else draws.normal(1, drawn, deviation=deviation)
         if self.start == "antisymmetric":
             W, a = torch.cat([W, W]), torch.cat([a, -a], dim=1)
         if self.start == "zero-output":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from reports.commands.bound import conditions_table, demand
+from reports.commands.choices import given_numbers
 from reports.commands.console import digits, progress, remark, resumable, show, table
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, Whole, positive, real, require
 
@@ -35,7 +36,9 @@ app = App(
   zeroloss measure                                  50 digits, width 1024
   zeroloss measure --data sphere:n=4,d=20 --width 4096 --step-size theorem
   zeroloss measure --edition sharp --seeds 10 --steps 2000 --store runs
-  zeroloss measure --data iris --n 20 --step-size 0.05 --json""",
+  zeroloss measure --data iris --n 20 --step-size 0.05 --json
+  zeroloss measure du2019-deep-resnet --width 512 --depth 3
+  zeroloss measure oymak2019-path --given R_B=20 --edition improved""",
 )
 
 
@@ -44,11 +47,13 @@ def measure(
     theorem: str = "du2019-two-layer",
     *,
     options: DataOptions = DEFAULT_DATA,
-    edition: str = "explicit",
-    width: Whole = 1024,
+    edition: str | None = None,
+    width: Whole | None = None,
+    depth: Whole | None = None,
     step_size: str = "stable",
     steps: Whole | None = None,
     seeds: Whole = 1,
+    given: str = "",
     store: Path | None = None,
     json: Flag = False,
 ) -> None:
@@ -58,15 +63,22 @@ def measure(
     was measured to hold. A run can support a promise about all iterations only up to its last step, so each shows its
     horizon: the factor by which the promised loss had fallen by then. Below 2 it is too short to tell.
 
+    Any theorem whose entry names its networks can be measured, whatever its dynamics; where data do not determine a
+    quantity, that of the run takes its place and the verdict is an estimate.
+
     Args:
-        theorem: identifier of a theorem on gradient descent, see `zeroloss theorems`
+        theorem: identifier, see `zeroloss theorems`
         options: which data
-        edition: printed, corrected, explicit, improved or sharp
-        width: number of hidden neurons
-        step_size: `theorem` for the largest that the edition allows, `stable` for the largest at which the loss stays
-            below its start, or a number
-        steps: of gradient descent; by default enough for the promised loss to fall by a factor 100, at most 10000
+        edition: printed, corrected, explicit, improved or sharp; by default explicit, or else the last one
+        width: number of hidden neurons, channels or branches; 1024 for two-layer ReLU networks, else as trains in
+            seconds
+        depth: number of layers, where the theorem leaves it open
+        step_size: `theorem` for the largest that the edition allows, `stable` for one at which the loss falls, or a
+            number; of a flow, the unit of --steps
+        steps: of training; by default enough for the promised loss to fall by a factor 100, at most 10000, or for
+            other families a few hundred
         seeds: how many networks, with seeds --seed, --seed + 1, ...
+        given: numbers that the theorem leaves open, in place of measured ones, such as `R_B=20,mu=0.1`
         store: folder that keeps finished runs, and from which the same command takes them
         json: JSON on standard output
     """
@@ -76,24 +88,39 @@ def measure(
     from empirical.store import Store
 
     statement = find(theorem)
-    chosen = statement.edition(edition)
-    if statement.dynamics != "gradient descent" or chosen.rate is None:
-        raise ValueError(f"{theorem} is about {statement.dynamics}: name a theorem on gradient descent, to be run")
-    if statement.setting != TwoLayer():
-        raise ValueError(f"{theorem} speaks of {statement.setting}: the networks trained here are {TwoLayer()}")
-    positive(width=width, steps=steps, seeds=seeds)
-    for name, value in (("width", width), ("steps", steps or 0), ("seeds", seeds)):
-        if value > MOST:
+    editions = [e.name for e in statement.editions]
+    chosen = statement.edition(edition or ("explicit" if "explicit" in editions else editions[-1]))
+    positive(width=width, depth=depth, steps=steps, seeds=seeds)
+    for name, value in (("width", width), ("depth", depth), ("steps", steps), ("seeds", seeds)):
+        if value is not None and value > MOST:
             raise ValueError(f"--{name} is {value:g}: no run of that size ends, give at most {MOST:g}")
-    given = None if step_size in ("theorem", "stable") else real(step_size)
-    positive(step_size=given)
+    number = None if step_size in ("theorem", "stable") else real(step_size)
+    positive(step_size=number)
+    numbers = given_numbers(given, [(statement, chosen)])
     problem, data = options.load()
     kept = None if store is None else Store(store)
     remark(f"certifying the invariants of {problem.n} rows ...")
+    if statement.setting != TwoLayer() or statement.dynamics != "gradient descent" or chosen.rate is None:
+        from reports.both_sides.trials import Sizes
+        from reports.commands.own_networks import own_page, run_own
+
+        sizes = Sizes(width, depth, number, steps)
+        by_theorem = step_size == "theorem"
+        seeds_tried = range(options.seed, options.seed + seeds)
+        with progress() as advance, resumable(kept):
+            advance("training", 0, 1)
+            own = run_own(problem, statement, chosen, data, sizes, seeds_tried, numbers, by_theorem, kept)
+        show(own, json, lambda console: own_page(own, console))
+        return
+    if depth is not None or given:
+        raise ValueError(
+            f"{theorem} speaks of two-layer networks, of which nothing is left open: leave out --depth and --given"
+        )
+    width = width or 1024
     if problem.degeneracy is not None:
         raise ValueError(f"{theorem} promises nothing here: {problem.degeneracy}")
     with progress():
-        eta = given if given is not None else _step(step_size, problem, statement, chosen, width)
+        eta = number if number is not None else _step(step_size, problem, statement, chosen, width)
         horizon = _horizon(problem, chosen.rate, eta)
     record = run(
         problem,

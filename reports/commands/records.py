@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import msgspec
 
-from reports.schema import SCHEMA_VERSION, CertificateRow, ConditionRow, DataRow, Invariant, Number, RunRow
+from reports.schema import (
+    SCHEMA_VERSION,
+    CertificateRow,
+    ConditionRow,
+    DataRow,
+    Invariant,
+    Number,
+    OwnNetwork,
+    RunRow,
+)
 
 
 class Formula(msgspec.Struct, frozen=True):
@@ -209,6 +218,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
         certificates: for each run, whether the drawn network is proved to reach zero loss.
         reused: how many of the runs the store held already.
         store: the folder that keeps the runs, or empty.
+        own_networks: in place of runs and certificates, the runs of networks of any other family, one per seed.
     """
 
     version: int = SCHEMA_VERSION
@@ -219,6 +229,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     certificates: tuple[CertificateRow, ...]
     reused: int
     store: str
+    own_networks: tuple[OwnNetwork, ...] = ()
 
 
 class SolverAnswer(msgspec.Struct, frozen=True):

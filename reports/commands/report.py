@@ -46,7 +46,7 @@ def report(
 
     Args:
         options: which data
-        theorems: identifiers, separated by commas, that on gradient descent first; by default all of them
+        theorems: identifiers, separated by commas; of any family, each beside a run of its own networks
         out: the folder to write, new or that of an earlier report
         store: where runs are kept, in place of the folder runs
         quick: short runs and a short search
@@ -115,4 +115,12 @@ def _page(comparison: Comparison, out: Path, console: Console) -> None:
     console.print(table(("edition", "width", "step"), rows))
     runs = ((run.label, run.edition, run.condition, run.conclusion) for run in comparison.runs)
     console.print(table(("run", "edition", "condition", "conclusion, measured"), runs))
+    sides = (
+        (f"{one.identifier}, {edition.edition}", side.name, digits(side.measured), digits(side.promised), side.verdict)
+        for one in comparison.own_networks
+        for edition in one.editions
+        for side in edition.sides
+    )
+    if comparison.own_networks:
+        console.print(table(("own networks", "promise", "measured", "promised", "on this run"), sides))
     console.print(f"the page: {out / 'index.html'}")

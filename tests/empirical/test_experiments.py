@@ -178,9 +178,13 @@ ALLENZHU_ONLY = {"forward norms", "intermediate norms", "backward norms", "separ
 def defined(case):
     names = set(OBSERVABLES)
     if case in ("Ding", "OPT"):
-        names -= KERNEL_ONLY
+        names -= KERNEL_ONLY | {"kernel entries", "layer kernels", "newton", "matrices"}
     if case == "Ding":
-        names -= {"flips", "energy"}
+        names -= {"flips", "flipped neurons", "energy", "features"}
+    else:
+        names -= {"last states"}
+    if case != "OPT":
+        names -= {"rotation defect"}
     if case == "pyramid":
         names -= {"energy"}  # W_2 = 0 has no directions
     return names if case in ("Allen-Zhu", "Allen-Zhu residual", "classes") else names - ALLENZHU_ONLY

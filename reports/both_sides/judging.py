@@ -1,0 +1,413 @@
+"""Hold a run against an edition: conditions, and both sides of every promise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import sympy
+
+from bounds import quantities as q
+from bounds.arithmetic import Enclosure, NoNumber, Outcome, compare, evaluate
+from bounds.rendering import latex
+from bounds.statements import Edition, Promise, Statement
+from bounds.statements.missing import missing, unspecified
+from reports.both_sides.observed import FALLING, NO_RUN, OBSERVED, Estimate, Observed, Seen
+from reports.both_sides.trials import Sizes, Trial, trial
+from reports.looseness import looseness
+from reports.schema import ConditionRow, Number, OwnEdition, OwnNetwork, SideRow
+
+if TYPE_CHECKING:
+    from bounds.problem import Problem
+    from bounds.statements import Evaluation
+    from empirical.store import Store
+
+ROUNDING = 1e-8
+"""Sides that differ by less, relatively, are equal for a measurement in float64."""
+
+POINTS = 60
+"""Of a series that is held against a bound."""
+
+Values = Mapping[sympy.Symbol, Enclosure]
+
+
+def joined(symbol: sympy.Symbol) -> Observed | None:
+    """What a run shows of a symbol, if its quantity names anything."""
+    name = q.MEASURED_BY.get(symbol, NO_RUN)
+    return None if name.startswith(NO_RUN) else OBSERVED[name]
+
+
+def needs(statements: Iterable[Statement]) -> frozenset[str]:
+    """The observables that a run must have measured to be held against statements."""
+    symbols = {s for statement in statements for edition in statement.editions for s in edition.symbols}
+    return frozenset(name for s in symbols if (known := joined(s)) is not None for name in known.needs)
+
+
+class Reading:
+    """What a trial shows, each quantity read once; what cannot be read says why."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self._seen: dict[sympy.Symbol, Seen | str] = {}
+
+    def seen(self, symbol: sympy.Symbol) -> Seen | str:
+        """The number, the series, or why there is none."""
+        if symbol not in self._seen:
+            self._seen[symbol] = self._read(symbol)
+        return self._seen[symbol]
+
+    def _read(self, symbol: sympy.Symbol) -> Seen | str:
+        known = joined(symbol)
+        if known is None:
+            reason = q.MEASURED_BY.get(symbol, "").removeprefix(NO_RUN)
+            return f"not measured: {q.MEANING[symbol]}{f' ({reason})' if reason else ''}"
+        try:
+            found = known.read(self.trial)
+        except (ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError) as error:
+            return f"not measured here: {q.MEANING[symbol]} ({error})"
+        numbers = (
+            found.values()
+            if isinstance(found, Mapping)
+            else (found.value,)
+            if isinstance(found, Estimate)
+            else (found,)
+        )
+        return f"not a number: {q.MEANING[symbol]}" if any(map(math.isnan, numbers)) else found
+
+    def scalar(self, symbol: sympy.Symbol) -> float | None:
+        """The number of a symbol that has one and is no series."""
+        found = self.seen(symbol)
+        if isinstance(found, str | Mapping):
+            return None
+        number = float(found.value if isinstance(found, Estimate) else found)
+        positive = number > 0 if symbol.is_positive else number >= 0
+        return number if positive and math.isfinite(number) else None
+
+
+def own_network(
+    problem: Problem,
+    statement: Statement,
+    sizes: Sizes,
+    *,
+    editions: Iterable[str] | None = None,
+    given: Mapping[str, float] | None = None,
+    beside: Iterable[Statement] = (),
+    store: Store | None = None,
+) -> OwnNetwork:
+    """Train a statement's own networks on a problem and hold the run against its editions.
+
+    Args:
+        problem: data, labels and confidence.
+        statement: a theorem or lemma.
+        sizes: what is chosen of the networks.
+        editions: which; by default all.
+        given: numbers that the user knows, by name; they take the place of measured ones.
+        beside: statements for which the same run is wanted, so that it measures what they need.
+        store: where the run is kept and taken from.
+
+    Raises:
+        ValueError: the statement names no networks, or they do not fit the data.
+    """
+    chosen = trial(problem, statement, sizes, needs((statement, *beside)), store)
+    if (step := _allowed_step(chosen, statement)) is not None:
+        chosen = trial(problem, statement, replace(sizes, step_size=step), chosen.observe, store)
+    reading = Reading(chosen)
+    run = chosen.run
+    unit = "time" if chosen.is_flow else "step"
+    return OwnNetwork(
+        identifier=statement.identifier,
+        statement=statement.name,
+        title=statement.title,
+        dynamics=statement.dynamics,
+        setting=str(chosen.setting),
+        network={name: str(value) for name, value in msgspec.to_builtins(chosen.family).items()},
+        key=run.key,
+        seed=sizes.seed,
+        step_size=None if chosen.is_flow else chosen.step_size,
+        horizon="the start alone" if not chosen.end else f"{unit}s up to {run.at[-1]:.4g}",
+        first_loss=run.losses[0],
+        last_loss=run.losses[-1],
+        editions=tuple(
+            own_edition(reading, statement, statement.edition(e.name), given or {})
+            for e in statement.editions
+            if editions is None or e.name in editions
+        ),
+        note=run.reason,
+    )
+
+
+def no_network(statement: Statement, sizes: Sizes, reason: str) -> OwnNetwork:
+    """In place of a run: why there is none."""
+    return OwnNetwork(
+        identifier=statement.identifier,
+        statement=statement.name,
+        title=statement.title,
+        dynamics=statement.dynamics,
+        setting=str(statement.setting),
+        network={},
+        key="",
+        seed=sizes.seed,
+        step_size=None,
+        horizon="",
+        first_loss=None,
+        last_loss=None,
+        editions=(),
+        note=reason,
+    )
+
+
+def _allowed_step(trial: Trial, statement: Statement) -> float | None:
+    """The largest step that an edition certainly allows, where that is no hundredth of what trains well."""
+    if trial.sizes.step_size is not None or trial.is_flow or not trial.end:
+        return None
+    found = []
+    for edition in statement.editions:
+        try:
+            limit = statement.step_size(trial.problem, edition.name, setting=trial.setting)
+        except NoNumber:
+            continue
+        if not limit.assumption and trial.step_size / 100 <= limit.lower < trial.step_size:
+            found.append(limit.lower)
+    return max(found, default=None)
+
+
+def own_edition(reading: Reading, statement: Statement, edition: Edition, given: Mapping[str, float]) -> OwnEdition:
+    """Hold a trial against one edition."""
+    certified, refusal = _check(reading, statement, edition, given, measured=False)
+    measured, _ = _check(reading, statement, edition, given, measured=True)
+    return OwnEdition(
+        edition=edition.name,
+        mark=str(edition.mark),
+        hidden_constants=tuple(map(str, edition.hidden_constants)),
+        condition=str(certified.verdict.outcome) if certified else "undecided",
+        condition_measured=str(measured.verdict.outcome) if measured else "undecided",
+        conditions=_conditions(certified),
+        conditions_measured=_conditions(measured),
+        sides=tuple(_side(reading, edition, promise, certified, measured, refusal) for promise in edition.conclusions),
+    )
+
+
+def _conditions(answer: Evaluation | None) -> tuple[ConditionRow, ...]:
+    if answer is None:
+        return ()
+    return tuple(
+        ConditionRow.of(c.name, c.latex if c.relation is not None else "", verdict) for c, verdict in answer.conditions
+    )
+
+
+def _check(
+    reading: Reading, statement: Statement, edition: Edition, given: Mapping[str, float], *, measured: bool
+) -> tuple[Evaluation | None, str]:
+    """The conditions at the run's width and step, by certified and chosen numbers, or with measured ones as well."""
+    trial = reading.trial
+    try:
+        known = edition.values(trial.problem, trial.setting)
+        numbers = dict(given)
+        for name, symbol in edition.names.items():
+            source = joined(symbol)
+            bounded_by_event = any(event.quantity == symbol for event in edition.events)
+            if name in numbers or source is None or (symbol in known and not (measured and bounded_by_event)):
+                continue
+            if (source.chosen or measured) and (number := reading.scalar(symbol)) is not None:
+                numbers[name] = number
+        answer = statement.check(
+            trial.problem,
+            width=trial.width,
+            step_size=None if trial.is_flow else trial.step_size,
+            edition=edition.name,
+            setting=trial.setting,
+            given=numbers,
+        )
+    except NoNumber as reason:
+        return None, str(reason)
+    return answer, ""
+
+
+def _side(
+    reading: Reading,
+    edition: Edition,
+    promise: Promise,
+    certified: Evaluation | None,
+    measured: Evaluation | None,
+    refusal: str,
+) -> SideRow:
+    """Both sides of a promise: where they depend on the step, at the one where they are closest."""
+    relation = promise.relation.rel_op
+    above = relation in ("<", "<=")
+    clocked = bool(promise.relation.free_symbols & {q.k, q.t})
+    falls = above and not clocked and q.MEASURED_BY.get(promise.measured) in FALLING
+    goal = falls and not any(isinstance(reading.seen(s), Mapping) for s in promise.bound.free_symbols if joined(s))
+    points = list(_points(reading, promise, last=goal, above=above))
+    why = _why_not(reading, promise)
+    if not points:
+        promised, kind = _promised(promise, {}, certified, measured)
+        return _row(promise, None, promised, kind, "undecided", None, None, why or refusal)
+    judged = [(left, *_promised(promise, at, certified, measured)) for left, at in points]
+    if judged[-1][1] is None:
+        return _row(promise, judged[-1][0], None, "", "undecided", None, None, _no_bound(promise, measured, refusal))
+    seen = [reading.seen(s) for s in promise.measured.free_symbols]
+    slack = max((3 * found.error for found in seen if isinstance(found, Estimate)), default=0.0)
+    outcomes = [_outcome(left, relation, bound, slack) for left, bound, _ in judged if bound is not None]
+    if clocked:
+        left, bound, kind = judged[-1]
+    else:
+        left, bound, kind = (max if above else min)(judged, key=lambda one: _quotient(one[0], one[1]))
+    assert bound is not None
+    verdict, note = _together(outcomes), ""
+    if bound.assumption:
+        verdict, note = "undecided", _constant(left, bound, above)
+    elif goal and verdict == "fails":
+        verdict, note = "too short to tell", "not reached within the run"
+    elif math.isinf(left):
+        verdict = "fails" if reading.trial.end >= bound.upper else "too short to tell"
+        note = "not reached within the run"
+    if edition.rate is not None and promise == edition.rate.promise:
+        return _decay(promise, judged, verdict, note)
+    gap = looseness(
+        promise.name,
+        "",
+        edition.name,
+        promised=Number.enclosed(bound),
+        measured=Number.measured(left),
+        sense="promised above measured" if above else "promised below measured",
+    )
+    return _row(promise, left, bound, kind, verdict, gap.decades_lower, gap.decades_upper, note)
+
+
+def _decay(promise: Promise, judged: list[tuple[float, Enclosure | None, str]], verdict: str, note: str) -> SideRow:
+    """A promised curve at the last step; the decades are those of the two exponents, which no horizon changes."""
+    (left_0, bound_0, _), (left, bound, kind) = judged[0], judged[-1]
+    assert bound_0 is not None and bound is not None
+    if not 0 < bound.upper < bound_0.lower:
+        return _row(promise, left, bound, kind, "nothing is promised", None, None, note or "no decay at this step")
+    fall = math.log(bound_0.midpoint / bound.midpoint)
+    if verdict == "holds" and fall < math.log(2):
+        verdict = "too short to tell"
+    decades = math.log10(math.log(left_0 / left) / fall) if 0 < left < left_0 else None
+    note = note or f"the promised side fell by a factor {math.exp(fall):.3g}; decades of the two rates"
+    return _row(promise, left, bound, kind, verdict, decades, decades, note)
+
+
+def _points(
+    reading: Reading, promise: Promise, *, last: bool, above: bool
+) -> Iterator[tuple[float, dict[sympy.Symbol, float]]]:
+    """The measured side, and the numbers of the run that stand on the other one, at each step where all are known."""
+    relation = promise.relation
+    symbols = {s for s in relation.free_symbols if joined(s) is not None}
+    left = promise.measured.free_symbols
+    seen = {s: reading.seen(s) for s in symbols}
+    series = {s: v for s, v in seen.items() if isinstance(v, Mapping)}
+    if any(s not in seen or isinstance(seen[s], str) for s in left):
+        return
+    clocked = bool(relation.free_symbols & {q.k, q.t})
+    times = sorted(set.intersection(*(set(v) for v in series.values()))) if series else []
+    if above and len(times) > 1:  # at the start both sides of an upper bound are equal, or the measured one is 0
+        times = [at for at in times if at > 0]
+    if last:
+        times = times[-1:]
+    stride = max(1, math.ceil(len(times) / POINTS))
+    times = [*times[:-1:stride], *times[-1:]]
+    moments: list[float | None] = [*times] or ([None] if not series and not clocked else [])
+    for at in moments:
+        numbers = {s: float(v[at]) for s, v in series.items()} if at is not None else {}
+        if clocked and at is not None:
+            numbers |= {q.k: at, q.t: at}
+        for s in left - series.keys():
+            found = seen[s]
+            assert not isinstance(found, str | Mapping)
+            numbers[s] = float(found.value if isinstance(found, Estimate) else found)
+        if all(numbers.get(s, 0.0) == math.inf for s in left):
+            yield math.inf, numbers
+        else:
+            yield float(promise.measured.subs(numbers)), numbers
+
+
+def _promised(
+    promise: Promise,
+    at: Mapping[sympy.Symbol, float],
+    certified: Evaluation | None,
+    measured: Evaluation | None,
+) -> tuple[Enclosure | None, str]:
+    """The promised side: by certified numbers alone where they determine it, else of kind float, with measured ones."""
+    clock = {s: Enclosure.of(int(v) if float(v).is_integer() else v) for s, v in at.items() if s in (q.k, q.t)}
+    along = {s: Enclosure.of(v) for s, v in at.items() if s not in (q.k, q.t) and s in promise.bound.free_symbols}
+    for answer, kind in ((certified, ""), (measured, "float")):
+        if answer is None:
+            continue
+        values = {**answer.values, **clock}
+        if kind:
+            values |= along
+        elif along:
+            continue
+        if not missing(promise.bound, values):
+            try:
+                bound = evaluate(promise.bound, values)
+            except NoNumber:
+                continue
+            if math.isfinite(bound.lower) and math.isfinite(bound.upper):
+                return bound, kind
+    return None, ""
+
+
+def _outcome(left: float, relation: str, bound: Enclosure | None, slack: float) -> Outcome:
+    assert bound is not None
+    if math.isinf(left):
+        return Outcome.UNDECIDED
+    if min(abs(left - bound.lower), abs(left - bound.upper)) <= slack + ROUNDING * max(abs(left), abs(bound.upper)):
+        return Outcome.HOLDS
+    return compare(left, relation, bound).outcome
+
+
+def _together(outcomes: list[Outcome]) -> str:
+    if Outcome.FAILS in outcomes:
+        return "fails"
+    return "holds" if all(o == Outcome.HOLDS for o in outcomes) else "undecided"
+
+
+def _quotient(left: float, bound: Enclosure | None) -> float:
+    assert bound is not None
+    return left / bound.midpoint if bound.midpoint else math.copysign(math.inf, left) if left else 0.0
+
+
+def _constant(left: float, bound: Enclosure, above: bool) -> str:
+    """What the run says of a hidden constant."""
+    if not (left > 0 and bound.midpoint > 0 and math.isfinite(left)):
+        return "a constant is hidden"
+    word = "at least" if above else "at most"
+    return f"a constant is hidden: this run needs it to be {word} {left / bound.midpoint:.3g} in all"
+
+
+def _why_not(reading: Reading, promise: Promise) -> str:
+    reasons = [found for s in promise.measured.free_symbols if isinstance(found := reading.seen(s), str)]
+    return "; ".join(reasons)
+
+
+def _no_bound(promise: Promise, measured: Evaluation | None, refusal: str) -> str:
+    if open_ended := unspecified(promise.bound):
+        return f"the paper does not specify {', '.join(map(str, open_ended))}"
+    if measured is None:
+        return refusal
+    absent = [s for s in missing(promise.bound, measured.values) if s not in (q.k, q.t)]
+    if not absent:
+        return "the formula has no value where its conditions fail"
+    return f"not given: {', '.join(f'{s} ({q.MEANING[s]})' for s in absent)}"
+
+
+def _row(
+    promise: Promise,
+    left: float | None,
+    bound: Enclosure | None,
+    kind: str,
+    verdict: str,
+    lower: float | None,
+    upper: float | None,
+    note: str,
+) -> SideRow:
+    promised = None if bound is None else Number.enclosed(bound)
+    if promised is not None and kind == "float":
+        promised = msgspec.structs.replace(promised, kind="float")
+    number = None if left is None else Number.measured(left)
+    return SideRow(promise.name, latex(promise.relation), number, promised, verdict, lower, upper, note)
