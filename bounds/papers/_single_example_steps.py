@@ -21,8 +21,15 @@ mean_square = quantity(
     "mean squared residual over the draws of the examples, of runs that have stayed in the ball",
     latex=r"\mathrm{E}\lVert e(k)\rVert^2\mathbf{1}_{\mathcal E}",
     nonnegative=True,
+    measured_by="squared residual",
 )
-leaving = quantity("P_out", "probability that a run ever leaves the ball", latex=r"P", nonnegative=True)
+leaving = quantity(
+    "P_out",
+    "probability that a run ever leaves the ball",
+    latex=r"P",
+    nonnegative=True,
+    measured_by="no run: a probability shows in many draws alone",
+)
 
 _e, _next, _first, _second, _slope = (Symbol(name, nonnegative=True) for name in ("e", "next", "rest", "G2", "S"))
 """The residual's norm, its mean square after a step, the mean square of g, and ||J^T r||^2."""

@@ -50,7 +50,12 @@ C = large_constant("C")
 first_loss = quantity(
     "E_0", "loss at the start", latex=r"E(\rho_{\mathrm{ini}})", nonnegative=True, measured_by="first loss"
 )
-width_gap = quantity("D_M", "distance of the losses of width M and of infinite width", nonnegative=True)
+width_gap = quantity(
+    "D_M",
+    "distance of the losses of width M and of infinite width",
+    nonnegative=True,
+    measured_by="distance from a larger network's loss",
+)
 depth_gap = quantity("D_L", "distance of the losses of L layers and of infinitely many", nonnegative=True)
 width_error = quantity("V_M", "mean square over draws of the distance of the losses of width M and of infinite width")
 width_constant = quantity("V", "bound on M times that mean square")

@@ -12,7 +12,7 @@ from sympy import Ge, Le, exp, log, sqrt
 
 from bounds.arithmetic import large_constant
 from bounds.quantities import lambda_0, m, n, quantity
-from bounds.settings import Family
+from bounds.settings import SMOOTH_TWO_LAYER, Family
 from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement
 
 NETWORKS = Family(
@@ -20,21 +20,35 @@ NETWORKS = Family(
     start="W ~ N(0, 1)",
     trained="first layer",
     loss="half sum of squares",
+    network=SMOOTH_TWO_LAYER,
 )
-ANY_START = Family(NETWORKS.architecture, start="any, such as pre-trained weights", trained="first layer")
+ANY_START = Family(
+    NETWORKS.architecture, start="any, such as pre-trained weights", trained="first layer", network=SMOOTH_TWO_LAYER
+)
 
 Gamma = quantity("Gamma", "how far the residual falls in the information directions: e^(-Gamma)", latex=r"\Gamma")
 alpha = quantity("alpha", "cut-off of the singular values over sqrt(n K)", latex=r"\alpha")
-outputs = quantity("K_out", "number of outputs", latex="K", integer=True)
+outputs = quantity("K_out", "number of outputs", latex="K", integer=True, measured_by="one")
 nuisance = quantity(
     "y_N",
     "norm of the labels' part in the nuisance directions",
     latex=r"\lVert\Pi_{\mathcal N}y\rVert",
     nonnegative=True,
 )
-steps = quantity("T", "number of steps", integer=True)
-last = quantity("r_T", "norm of the residual after those steps", latex=r"\lVert r_T\rVert", nonnegative=True)
-error = quantity("err_T", "classification error on new data after those steps", nonnegative=True)
+steps = quantity("T", "number of steps", integer=True, measured_by="steps")
+last = quantity(
+    "r_T",
+    "norm of the residual after those steps",
+    latex=r"\lVert r_T\rVert",
+    nonnegative=True,
+    measured_by="last residual",
+)
+error = quantity(
+    "err_T",
+    "classification error on new data after those steps",
+    nonnegative=True,
+    measured_by="no run: the data are no known distribution's",
+)
 
 C = large_constant("C")
 TIME = Condition("number of steps", Ge(steps, C * Gamma / alpha**2))

@@ -96,7 +96,13 @@ remainder = quantity(
 
 half_degree = quantity("j", "half of an even degree", integer=True)
 beta_1, beta_0, beta_even, beta_odd = (
-    quantity(f"beta_{name}", f"eigenvalue of the operator on {what}", latex=rf"\beta_{{{short}}}", nonnegative=True)
+    quantity(
+        f"beta_{name}",
+        f"eigenvalue of the operator on {what}",
+        latex=rf"\beta_{{{short}}}",
+        nonnegative=True,
+        measured_by="no run: the operator is no network's",
+    )
     for name, what, short in (
         ("1", "linear functions", "1"),
         ("0", "constants", "0"),

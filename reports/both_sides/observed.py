@@ -142,6 +142,8 @@ def _decay(trial: Trial) -> float:
 observed("loss")(_losses)
 observed("first loss")(lambda t: t.run.losses[0])
 observed("residual")(_residuals)
+observed("squared residual")(lambda t: {k: e**2 for k, e in _residuals(t).items()})
+observed("last residual")(lambda t: _residuals(t)[t.run.at[-1]])
 observed("first residual")(lambda t: _residuals(t)[0.0])
 observed("root mean square residual")(lambda t: {k: e / math.sqrt(t.problem.n) for k, e in _residuals(t).items()})
 observed("norm of the labels")(lambda t: float(np.linalg.norm(t.y)))
