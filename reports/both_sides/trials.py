@@ -106,7 +106,7 @@ class Trial:
     @cached_property
     def family(self) -> Family:
         """The specification of the networks, with every size that the setting leaves open."""
-        chosen = next(cls for cls in get_args(Family) if cls.__struct_config__.tag == self.network.kind)
+        chosen = specification(self.network)
         fields = dict(self.network.fields)
         sizes: dict[str, Any] = {
             "width": self.width,
@@ -117,7 +117,8 @@ class Trial:
             "widths": (self.width,) if self.network.kind == "liu2021-opt" else self.pyramid,
         }
         open_fields = {name: sizes[name] for name in chosen.__struct_fields__ if name in sizes and name not in fields}
-        return msgspec.convert({"type": self.network.kind, **open_fields, **fields}, type=chosen)
+        family: Family = msgspec.convert({"type": self.network.kind, **open_fields, **fields}, type=chosen)
+        return family
 
     @property
     def pyramid(self) -> tuple[int, ...]:
@@ -280,6 +281,28 @@ def settled(statement: Statement, sizes: Sizes) -> Setting:
     return replace(setting, depth=sizes.depth) if sizes.depth is not None and "depth" in statement.for_all else setting
 
 
+def network_of(statement: Statement, sizes: Sizes) -> Network:
+    """Which networks train a statement's setting at the chosen depth.
+
+    Raises:
+        ValueError: the statement names none, or none of that depth.
+    """
+    setting, name = settled(statement, sizes), statement.identifier or statement.name
+    network = setting.network
+    if network is None:
+        raise ValueError(f"{name} names no networks: it speaks of {setting}")
+    open_fields = specification(network).__struct_fields__
+    has_depth = network.kind != "liu2021-opt" and ("depth" in open_fields or "widths" in open_fields)
+    if sizes.depth is not None and not (has_depth and dict(network.fields).get("depth", sizes.depth) == sizes.depth):
+        raise ValueError(f"{name} speaks of {setting}: its depth is not left open")
+    return network
+
+
+def specification(network: Network) -> type[Any]:
+    """The family of ``empirical.networks`` of that kind."""
+    return next(family for family in get_args(Family) if family.__struct_config__.tag == network.kind)
+
+
 def trial(
     problem: Problem, statement: Statement, sizes: Sizes, observe: Iterable[str], store: Store | None = None
 ) -> Trial:
@@ -293,18 +316,12 @@ def trial(
         store: where runs are kept and taken from.
 
     Raises:
-        ValueError: the statement names no networks, or not of that depth.
+        ValueError: see :func:`network_of`.
     """
-    setting = settled(statement, sizes)
-    network = setting.network
-    if network is None:
-        raise ValueError(f"{statement.identifier or statement.name} names no networks: it speaks of {setting}")
-    fixed = dict(network.fields).get("depth")
-    if sizes.depth is not None and fixed not in (None, sizes.depth):
-        raise ValueError(f"{statement.identifier or statement.name} speaks of depth {fixed}, not {sizes.depth}")
+    network = network_of(statement, sizes)
     if network.inputs == "line" and problem.d > 1:
         problem = on_a_line(problem)
-    return Trial(problem, setting, network, statement.dynamics, sizes, frozenset(observe), store)
+    return Trial(problem, settled(statement, sizes), network, statement.dynamics, sizes, frozenset(observe), store)
 
 
 def on_a_line(problem: Problem) -> Problem:

@@ -86,6 +86,7 @@ def measure(
     from bounds.catalogue import theorem as find
     from bounds.settings import TwoLayer
     from empirical.store import Store
+    from reports.both_sides.trials import Sizes, network_of
 
     statement = find(theorem)
     editions = [e.name for e in statement.editions]
@@ -97,14 +98,20 @@ def measure(
     number = None if step_size in ("theorem", "stable") else real(step_size)
     positive(step_size=number)
     numbers = given_numbers(given, [(statement, chosen)])
+    searched = statement.setting == TwoLayer() and statement.dynamics == "gradient descent" and chosen.rate is not None
+    sizes = Sizes(width, depth, number, steps)
+    if not searched:
+        network_of(statement, sizes)
+    elif depth is not None or given:
+        raise ValueError(
+            f"{theorem} speaks of two-layer networks, of which nothing is left open: leave out --depth and --given"
+        )
     problem, data = options.load()
     kept = None if store is None else Store(store)
     remark(f"certifying the invariants of {problem.n} rows ...")
-    if statement.setting != TwoLayer() or statement.dynamics != "gradient descent" or chosen.rate is None:
-        from reports.both_sides.trials import Sizes
+    if not searched:
         from reports.commands.own_networks import own_page, run_own
 
-        sizes = Sizes(width, depth, number, steps)
         by_theorem = step_size == "theorem"
         seeds_tried = range(options.seed, options.seed + seeds)
         with progress() as advance, resumable(kept):
@@ -112,15 +119,12 @@ def measure(
             own = run_own(problem, statement, chosen, data, sizes, seeds_tried, numbers, by_theorem, kept)
         show(own, json, lambda console: own_page(own, console))
         return
-    if depth is not None or given:
-        raise ValueError(
-            f"{theorem} speaks of two-layer networks, of which nothing is left open: leave out --depth and --given"
-        )
     width = width or 1024
     if problem.degeneracy is not None:
         raise ValueError(f"{theorem} promises nothing here: {problem.degeneracy}")
     with progress():
         eta = number if number is not None else _step(step_size, problem, statement, chosen, width)
+        assert chosen.rate is not None
         horizon = _horizon(problem, chosen.rate, eta)
     record = run(
         problem,

@@ -171,5 +171,7 @@ def test_inputs_on_a_line_keep_labels_and_become_one_number():
 def test_what_names_no_network_or_another_depth_is_refused():
     with pytest.raises(ValueError, match="names no networks"):
         own_network(PROBLEM, theorem("nguyen2021-linear"), SMALL)
-    with pytest.raises(ValueError, match="speaks of depth"):
-        trial(PROBLEM, replace(theorem("du2019-deep-fc"), for_all=()), Sizes(depth=5), ())
+    for statement in (replace(theorem("du2019-deep-fc"), for_all=()), theorem("oymak2019-path")):
+        with pytest.raises(ValueError, match="depth is not left open"):
+            trial(PROBLEM, statement, Sizes(depth=5), ())
+    assert trial(PROBLEM, theorem("du2019-deep-fc"), Sizes(depth=5), ()).family.depth == 5
