@@ -7,6 +7,7 @@ finishes. What then happens to workers, scheduler or client costs at most the ru
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
@@ -23,9 +25,12 @@ from empirical.store import Failure, Store
 from empirical.workloads import workload
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, LocalCluster
 
     from empirical.grids import Point
+
+GRACE_SECONDS = 1.0
+"""Workers have about so long after Ctrl-C, and are then killed."""
 
 BUSY_SECONDS = 1.0
 """Between two looks at runs that another sweep has claimed."""
@@ -182,11 +187,23 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
                     silence_logs=logging.CRITICAL,
                 )
             address = stack.enter_context(local)
+            stack.push(partial(_cut_short, local))
         try:
             client = Client(address, timeout="10s", set_as_default=False)
         except (OSError, ValueError) as error:
             raise ClusterLost(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
         yield stack.enter_context(client)
+
+
+def _cut_short(local: LocalCluster, kind: type[BaseException] | None, *_: object) -> None:
+    """Where work ends early, end the workers soon: what they are at is lost, as where they are killed, and no more."""
+    if kind is not None:
+        local.sync(_close_workers, local)
+
+
+async def _close_workers(local: LocalCluster) -> None:
+    closing = (nanny.close(timeout=GRACE_SECONDS) for nanny in local.workers.values())
+    await asyncio.gather(*closing, return_exceptions=True)
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def test_workers_killed_in_mid_run_lose_nothing_and_damaged_files_are_done_again
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_resumes(grid, runs, expected):
-    grid.write_text(GRID.replace("0..29", "0..59"))  # workers have some seconds to end what they are at
+    grid.write_text(GRID.replace("0..29", "0..59"))  # the worker has a second to end what it is at
     sweep = start(grid, runs, "--workers", "1")
     until(lambda: count(runs) > 10)
     os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does
@@ -204,6 +204,37 @@ def test_a_scheduler_killed_in_mid_sweep_costs_what_was_in_flight(grid, runs, ex
     record, _ = end(start(grid, runs))
     assert (record["finished"], record["reused"]) == (2 * RUNS - kept, kept)
     assert all(Store(runs).get(key, Run) == run for key, run in expected.items())
+
+
+INTERRUPTED = """
+import sys, time
+from pathlib import Path
+from empirical.sweeps import cluster
+
+def slow(path):
+    Path(path, "begun").touch()
+    time.sleep(3.5)
+    Path(path, "done").touch()
+
+if __name__ == "__main__":
+    try:
+        with cluster(None, 1) as client:
+            future = client.submit(slow, sys.argv[1], pure=False)
+            while not Path(sys.argv[1], "begun").exists():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        print("ended")
+"""
+
+
+def test_workers_are_not_waited_for_after_ctrl_c(tmp_path):
+    """Dask by itself gives them four seconds, in which this one would be done."""
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == "ended\n" and "Traceback" not in done.stderr
+    assert (tmp_path / "begun").exists() and not (tmp_path / "done").exists()
 
 
 ON_A_FULL_DISK = """
