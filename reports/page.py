@@ -106,7 +106,8 @@ def _proof(row: ProvedWidthRow) -> Markup:
         said.append(Markup("enough draws are from a width in {} on").format(as_html(digits_of(row.proved, 3))))
     measured = as_html(digits_of(row.measured, 3))
     said.append(Markup("in training, enough draws come near it from a width in {} on").format(measured))
-    return Markup("{} networks: {}.").format(row.family, Markup("; ").join(said))
+    outside = "" if any(asked.edition for asked in row.asked) else ", outside the setting of the theorems above"
+    return Markup("{} networks{}: {}.").format(row.family, outside, Markup("; ").join(said))
 
 
 def _asked(asked: AskedWidth) -> Markup | None:
