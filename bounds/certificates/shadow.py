@@ -72,7 +72,7 @@ def certify_trajectory(
     targets = np.vstack([*start, y])
     if activation == "relu":
         return relu_shadow.follow(X, targets, weights, signs, step_size, most_steps)
-    return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps)
+    return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps, centred)
 
 
 def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: str) -> FloatArray:

@@ -14,6 +14,8 @@ as long as the defect d_k. So
 moves by at most (N + L E) E and s'' by B v E, so the H_r move by at most c S^2 (beta (N + L E) + B v ||r||) E;
 :mod:`bounds.certificates.curvature` bounds them at v_k. Each update is rounded up.
 
+A run that float64 loses begins again with many bits (:mod:`bounds.certificates.precise_head`).
+
 **The end.** :mod:`bounds.certificates.newton_kantorovich` applies to w_k, E_k away from v_k, as soon as
 2 L ||r|| < sigma_min(J)^2, up to the corrections for E_k and long steps. L holds everywhere, so any radius will do.
 """
@@ -21,8 +23,7 @@ moves by at most (N + L E) E and s'' by B v E, so the H_r move by at most c S^2 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,21 +32,20 @@ from bounds.arithmetic import Enclosure, Outcome, Verdict
 from bounds.certificates import newton_kantorovich
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.newton_kantorovich import Convergence, Point
-from bounds.certificates.smooth_descent import SmoothDescent, Window, evaluate
+from bounds.certificates.precise_head import Head
+from bounds.certificates.shadowing import LOST, UP, Shadow, State
+from bounds.certificates.smooth_descent import SmoothDescent, evaluate
 from bounds.certificates.trajectory import Trajectory
 from bounds.linalg.rounding import FloatArray, inflate
 
 EXPLODED = "the run left all bounds: take a smaller step"
 
-UP = 1.0 + 2.0**-48
-"""Rounds an error update up: its factor, at least 1, and its sum have fewer than 16 roundings."""
-
 SLACK = 2.0**-20
 ROOM = 1.0 + 2.0**-10
 """What the numbers of the end theorem are relaxed by, and the radius of the ball over the path."""
 
-LOST = 0.1
-"""The error bound beyond which a run is given up."""
+HEAD_SHARE = 0.25
+"""Of the growth exponent that float64 bore until it was lost, what is then taken at many bits."""
 
 LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 14.0, 5e5
 """Growth exponent that bounds without spectra may cost: m d^3 / DEAR within the two, as spectra cost m d^3."""
@@ -53,60 +53,6 @@ LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 14.0, 5e5
 FIRST_WINDOW, LAST_WINDOW = 16, 256
 WINDOW_ENTRIES = 2**19
 """Steps evaluated together, and numbers in the largest array of a window."""
-
-
-class State(NamedTuple):
-    """What is known of exact descent at one of the run's weights: E, the growth exponent, the length of its path."""
-
-    error: float
-    growth: float
-    path: float
-
-
-@dataclass(eq=False)
-class Shadow:
-    """Exact descent, known to lie near a run; advances window by window.
-
-    Args:
-        descent: the network, data and step.
-        curvature: the bounds of the curvature along the run.
-        state: at the last weights.
-    """
-
-    descent: SmoothDescent
-    curvature: Curvature
-    state: State = State(0.0, 0.0, 0.0)
-
-    def advance(self, window: Window) -> list[State]:
-        """Follow a window, and return the states at all its weights but the last; a lost one stays as it is."""
-        bounds = self.curvature.bound(window.curvature)
-        states = []
-        steps = zip(
-            window.jacobian.tolist(),
-            (window.residual + window.residual_error).tolist(),
-            (bounds.negative + window.curvature_error).tolist(),
-            (bounds.positive + window.curvature_error).tolist(),
-            window.defect.tolist(),
-            window.length.tolist(),
-            strict=True,
-        )
-        for jacobian, residual, negative, positive, defect, length in steps:
-            error, growth, path = self.state
-            states.append(self.state)
-            if not error <= LOST:
-                continue
-            factor = self._factor(jacobian, residual, negative, positive)
-            following = (factor * error + defect) * UP
-            self.state = State(following, growth + math.log(factor), (path + length + error + following) * UP)
-        return states
-
-    def _factor(self, jacobian: float, residual: float, negative: float, positive: float) -> float:
-        descent, error = self.descent, self.state.error
-        norm = jacobian + descent.lipschitz * error
-        moved = descent.smoothness * norm + descent.activation.third_derivative * descent.longest * residual
-        moved *= descent.scale * descent.spectral**2 * error
-        eta = descent.step_size
-        return max(1.0 + eta * (negative + moved), eta * (norm * norm + positive + moved) - 1.0)
 
 
 def follow(
@@ -117,6 +63,7 @@ def follow(
     activation: Float64Activation,
     step_size: float | None,
     most_steps: int,
+    centred: bool,
 ) -> Trajectory:
     """Follow gradient descent until it is proved to converge, or for so many steps.
 
@@ -128,23 +75,35 @@ def follow(
         activation: s.
         step_size: eta, or None for 1 / ||J||^2 at the start, rounded down.
         most_steps: how long to follow.
+        centred: whether the first two parts of the targets are the outputs at the start, which are known exactly.
     """
     descent = SmoothDescent(X, targets, signs, activation, 1.0 if step_size is None else step_size)
     if step_size is None:
         descent = replace(descent, step_size=math.nextafter(1.0 / inflate(descent.spectrum(weights)[1] ** 2, 2), 0.0))
     m, d = weights.shape
     allowance = min(max(m * d**3 / DEAR, LEAST_ALLOWANCE), MOST_ALLOWANCE)
-    found = _follow(descent, weights, most_steps, allowance)
-    if found.error <= LOST or allowance == LEAST_ALLOWANCE:
+    found = _follow(_shadow(descent, allowance), weights, 0, most_steps)
+    if not found.error <= LOST and allowance > LEAST_ALLOWANCE:
+        found = _follow(_shadow(descent, LEAST_ALLOWANCE), weights, 0, most_steps)
+    if found.error <= LOST:
         return found
-    return _follow(descent, weights, most_steps, LEAST_ALLOWANCE)
+    head = Head(descent, weights, centred, LEAST_ALLOWANCE)
+    while not (found.error <= LOST or head.spent or head.steps >= most_steps):
+        head.advance(HEAD_SHARE * (found.growth - head.growth))
+        found = _follow(head.shadow(), head.weights, head.steps, most_steps)
+    return found
 
 
-def _follow(descent: SmoothDescent, weights: FloatArray, most_steps: int, allowance: float) -> Trajectory:
+def _shadow(descent: SmoothDescent, allowance: float) -> Shadow:
+    return Shadow(descent, Curvature(descent.X, descent.spectral, descent.step_size, allowance))
+
+
+def _follow(shadow: Shadow, weights: FloatArray, steps: int, most_steps: int) -> Trajectory:
+    """Follow the run from the weights after so many steps, in float64."""
     np.empty(4 * WINDOW_ENTRIES)  # freed at once: glibc then keeps the smaller arrays to come mapped
-    shadow = Shadow(descent, Curvature(descent.X, descent.spectral, descent.step_size, allowance))
+    descent = shadow.descent
     size, room = FIRST_WINDOW, max(1, WINDOW_ENTRIES // (len(weights) * max(descent.X.shape)))
-    steps, bar = 0, math.inf
+    bar = math.inf
     while True:
         history = descent.run(weights, max(1, min(size, room, most_steps - steps)))
         if not np.abs(history).max() < 2.0**60:

@@ -171,8 +171,9 @@ class Run:
 
     def _exact(self, r: int, i: int) -> arb:
         """One pre-activation."""
-        own, on = self.offsets.get(r, {}), self.active[r].tolist()
-        C = [own.get(j, 0) + (u if on[j] else 0) for j, u in enumerate(self.total)]
+        C = [u if on else 0 for u, on in zip(self.total, self.active[r].tolist(), strict=True)]
+        for j, offset in self.offsets.get(r, {}).items():
+            C[j] += offset
         start, moved = matrix(self.W[r]) * self.columns[i], arb_mat(1, len(C), C) * self.products[i]
         return start[0, 0] - self.pace * int(self.a[r]) * moved[0, 0] * arb(2) ** -BELOW
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bounds.activations.float64 import EVALUATED
-from bounds.certificates import smooth_descent, smooth_shadow
+from bounds.certificates import precise_head, shadowing, smooth_descent, smooth_shadow
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.shadow import _outputs as exact_outputs
 from bounds.certificates.shadow import certify_trajectory
+from bounds.certificates.shadowing import Shadow
 from bounds.certificates.smooth_descent import SmoothDescent, evaluate
-from bounds.certificates.smooth_shadow import Shadow
 from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, inner, norm
 
 NAMES = sorted(EVALUATED)
@@ -295,7 +295,7 @@ def test_a_centred_network_is_the_plain_one_with_labels_above_its_start():
 @pytest.mark.parametrize("seed", [23, 170])
 def test_the_way_from_the_run_to_descent_counts(seed, monkeypatch):
     """Coarse weights on a grid of 1/16: a bound of the curvature at the run alone is too small."""
-    monkeypatch.setattr(smooth_shadow, "LOST", 1e6)
+    monkeypatch.setattr(shadowing, "LOST", 1e6)
     step_size, size = (0.5, 3.0) if seed == 23 else (1.0, 2.0)
     descent, start = problem(seed, n=1, d=1, m=1, step_size=step_size, size=size)
     history = [start]
@@ -315,7 +315,9 @@ def test_the_way_from_the_run_to_descent_counts(seed, monkeypatch):
 def test_a_lost_error_says_so_and_a_retry_looks_closer(monkeypatch):
     X, y, weights, signs = reachable()
     assert certify_trajectory(X, y, weights, signs).verdict.holds
-    monkeypatch.setattr(smooth_shadow, "LOST", 1e-17)
+    for module in (shadowing, smooth_shadow):
+        monkeypatch.setattr(module, "LOST", 1e-17)
+    monkeypatch.setattr(precise_head, "MOST_VALUES", 2000)
     found = certify_trajectory(X, y, weights, signs)
     assert found.verdict.undecided
     assert "take a wider network" in found.verdict.reason
