@@ -14,6 +14,7 @@ from bounds.gram import rounding_contributions
 from empirical.store import Store
 from reports.comparison import compare, named_apart
 from reports.measurement import EFFORTS, Effort, orthonormal
+from reports.page import page
 from reports.rows import judge
 from reports.schema import Comparison
 
@@ -205,6 +206,12 @@ def test_theorems_of_several_papers_are_named_apart() -> None:
     assert [s.identifier for s in mixed] == ["du2019-two-layer", "liu2022-pl", "du2019-two-layer-flow"]
 
 
-def test_a_theorem_on_other_networks_cannot_lead_a_report() -> None:
-    with pytest.raises(ValueError, match="runs train two-layer ReLU"):
-        compare(orthonormal(0.1), theorems=["du2019-deep-fc"])
+def test_a_theorem_of_any_family_leads_a_report_with_its_own_networks() -> None:
+    record = compare(orthonormal(0.1), theorems=["allenzhu2019-gd", "nguyen2021-linear"], effort="quick")
+    assert record.runs == () and record.least_width is None and record.series == ()
+    own, silent = record.own_networks
+    assert own.network["type"] == "allenzhu2019-fc" and own.last_loss < own.first_loss
+    assert {side.name for side in own.editions[0].sides} == {"steps", "travel", "loss"}
+    assert silent.editions == () and "names no networks" in silent.note
+    html = page(record)
+    assert "Their own networks" in html and "names no networks" in html
