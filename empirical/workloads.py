@@ -17,7 +17,7 @@ from bounds.problem import Problem
 from bounds.settings import TwoLayer
 from empirical.batches import split_seeds
 from empirical.datasets import load_data
-from empirical.dynamics import GradientDescent, GradientFlow, Method
+from empirical.dynamics import GradientDescent, GradientFlow, Method, StochasticDescent
 from empirical.experiments import NetworkRun, NetworkSpecification, network_specification, run_network
 from empirical.foresight import available_bytes, require_memory, step_seconds, training_bytes
 from empirical.grids import Data, Point
@@ -51,7 +51,11 @@ class Workload(Protocol):
         """The seeds that are trained side by side."""
 
     def train(self, seeds: Sequence[int], store: Store) -> None:
-        """Train the seeds, storing each run as it is finished."""
+        """Train the seeds, storing each run as it is finished.
+
+        Raises:
+            MemoryForeseen: they would not fit what this machine has left.
+        """
 
     def bytes(self, seeds: int) -> int:
         """The most memory that training so many seeds takes, beside what a process has already."""
@@ -146,6 +150,8 @@ class NetworkWorkload:
         problem = _problem(point.data)
         self._family, self._loss, self._method = point.family, point.loss, point.method
         self._X = _shaped_inputs(problem.unit_rows.copy(), point.family)
+        if isinstance(point.method, StochasticDescent) and point.method.batch > len(self._X):
+            raise ValueError(f"batch = {point.method.batch} is more than the {len(self._X)} inputs there are")
         outputs = rehearse(self._family, self._X.shape, self._loss, self._method).outputs
         self._y = _shaped_labels(problem.y, outputs, point)
         times = _times(point.method)
@@ -181,6 +187,7 @@ class NetworkWorkload:
 
     def train(self, seeds: Sequence[int], store: Store) -> None:
         """See :func:`~empirical.experiments.run_network`."""
+        self.require_memory(len(seeds), available_bytes())
         for seed in seeds:
             run_network(
                 self._family,

@@ -168,6 +168,15 @@ def test_one_run_that_fails_does_not_take_the_others_of_its_job_with_it(tmp_path
     assert (row["seed"], row["family"], row["reason"]) == (1, "du2019-deep-resnet", "FloatingPointError: no luck")
 
 
+def test_a_worker_without_the_memory_records_the_size_that_would_fit(tmp_path, monkeypatch):
+    (planned,) = plan(cells(SPHERE | DESCENT | FAMILY | {"width": 500}), None)
+    (job,) = planned.jobs()
+    monkeypatch.setattr("empirical.workloads.available_bytes", lambda: 10**6)
+    assert train_job(job, str(tmp_path)).failed == 1
+    reason = Store(tmp_path).failure(job.keys[0]).reason
+    assert reason.startswith("MemoryForeseen: training ResNet(width=500") and " fits" in reason
+
+
 def test_divergence_is_a_verdict_of_any_family(tmp_path):
     keys = SPHERE | FAMILY | {"step_size": 1e200, "steps": 9, "seed": "0..1"}
     (planned,) = plan(cells(keys), None)
@@ -204,6 +213,7 @@ def test_what_does_not_fit_is_refused_with_the_size_that_would(change, message):
         ({"observe": "separation"}, "Allen-Zhu"),
         ({"activation": "step"}, "unknown activation 'step'"),
         ({"method": "orthogonal-descent"}, "for orthogonal networks"),
+        ({"method": "stochastic-descent", "batch": 9}, "batch = 9 is more than the 8 inputs"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_trained(change, message):
