@@ -135,7 +135,7 @@ def _table(runs: Path) -> pl.DataFrame:
 def _page(record: Exponents, console: Console) -> None:
     rows = [
         (
-            ", ".join(f"{name} {value}" for name, value in row.kind.items()) or "all",
+            ", ".join(f"{name} {value}" for name, value in row.kind.items() if value is not None) or "all",
             str(row.runs),
             str(row.sizes),
             row.reason if row.exponent is None else f"{row.exponent:.3g}",
