@@ -21,7 +21,7 @@ data = "sphere:n=30,d=5,seed=0"
 width = [64, 128]
 step_size = 0.1
 seed = "0..29"
-steps = 8000
+steps = 40000
 """
 NETWORKS = """
 data = "sphere:n=30,d=5,seed=0"
