@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 ROUNDING = 1e-8
 """Sides that differ by less, relatively, are equal for a measurement in float64."""
 
+RESOLVED = {False: 1e-16, True: 1e-8}
+"""Of the first value of a promised curve, what a descent, and a flow to its solver's tolerance, still resolves."""
+
 POINTS = 60
 """Of a series that is held against a bound."""
 
@@ -246,6 +249,9 @@ def _side(
         promised, kind = _promised(promise, {}, certified, measured)
         return _row(promise, None, promised, kind, "undecided", None, None, why or refusal)
     judged = [(left, *_promised(promise, at, certified, measured)) for left, at in points]
+    if clocked and above and (first := judged[0][1]) is not None and first.upper > 0:
+        floor = RESOLVED[reading.trial.is_flow] * first.upper
+        judged = [one for one in judged if one[1] is not None and one[1].upper >= floor] or judged[:1]
     if judged[-1][1] is None:
         return _row(promise, judged[-1][0], None, "", "undecided", None, None, _no_bound(promise, measured, refusal))
     seen = [reading.seen(s) for s in promise.measured.free_symbols]

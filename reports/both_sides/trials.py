@@ -43,8 +43,9 @@ FLOW_STEPS = {"ding2021-resnet": 40}
 NARROW = 16
 """Of the layers of a pyramid that are not its wide one, at most."""
 
-TOLERANCE = 1e-4
-"""Of a flow: at the kinks of ReLU networks a smaller one would take the solver thousands of steps."""
+SMOOTH_TOLERANCE, KINKED_TOLERANCE = 1e-8, 1e-2
+"""Of a flow, each parameter; at the kinks of ReLU networks relative to m^(-1/2) d^(-1/2), of which order its moves are,
+since a smaller one would take the solver thousands of steps."""
 
 ENDS = frozenset({"output hessians", "newton", "curvature", "intermediate norms", "sensitivity"})
 """Observables that cost as much as many steps: they are measured at the start and at the end alone."""
@@ -200,9 +201,10 @@ class Trial:
         if self.network.method == "rotations":
             return OrthogonalDescent(step_size=self.step_size, steps=steps)
         if self.dynamics in ("gradient flow", "mean-field flow"):
+            kinked = getattr(self.family, "activation", "") == "relu"
             return GradientFlow(
                 horizon=steps * self.step_size / self.speed,
-                tolerance=TOLERANCE,
+                tolerance=KINKED_TOLERANCE / math.sqrt(self.width * self.problem.d) if kinked else SMOOTH_TOLERANCE,
                 speed=self.speed,
                 fading=2.0 if self.network.method == "fading" else 0.0,
             )
