@@ -56,7 +56,12 @@ width_gap = quantity(
     nonnegative=True,
     measured_by="distance from a larger network's loss",
 )
-depth_gap = quantity("D_L", "distance of the losses of L layers and of infinitely many", nonnegative=True)
+depth_gap = quantity(
+    "D_L",
+    "distance of the losses of L layers and of infinitely many",
+    nonnegative=True,
+    measured_by="distance from a larger network's loss",
+)
 width_error = quantity("V_M", "mean square over draws of the distance of the losses of width M and of infinite width")
 width_constant = quantity("V", "bound on M times that mean square")
 depth_constant = quantity("D", "bound on L times the distance of the losses of L layers and of infinitely many")
