@@ -39,7 +39,7 @@ class FittedGroup:
 def exponents(
     table: pl.DataFrame, of: str, size: str, *, by: Sequence[str] | None = None, confidence: float = 0.95
 ) -> list[FittedGroup]:
-    """Fit ``of`` = C ``size``^a to the finished runs of a table.
+    """Fit ``of = C size^a`` to the finished runs of a table.
 
     Args:
         table: of :func:`empirical.results.table`, or read from the Parquet file of a sweep.
