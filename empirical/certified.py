@@ -30,6 +30,9 @@ Aim = Literal["proved", "trained"]
 FALL = 1e-10
 """Training has come near zero loss where the loss is below this share of its start."""
 
+ARITHMETIC = 1
+"""Version of the code of trajectory certificates and of :func:`steps_to`; see :data:`empirical.training.ARITHMETIC`."""
+
 START, MAX_WIDTH = 32, 2**14
 """Where a search begins, and where it gives up. Narrow networks take longest: most of them fail only in the end."""
 
@@ -45,6 +48,7 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
         activation, width, seed: of the network.
         centred: whether its outputs at the start are subtracted, so that it begins at zero.
         most_steps: how long it is followed or trained.
+        arithmetic: :data:`ARITHMETIC`.
     """
 
     aim: Aim
@@ -55,6 +59,7 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     centred: bool
     most_steps: int
+    arithmetic: int = ARITHMETIC
 
     @property
     def key(self) -> str:
