@@ -47,7 +47,7 @@ class PartRecord(msgspec.Struct, frozen=True):
 
 
 class ReproductionRecord(msgspec.Struct, frozen=True):
-    """What was run again for one paper; see :class:`empirical.reproductions.listing.Reproduction`."""
+    """What was run again for one paper; see :class:`empirical.reproductions.parts.Reproduction`."""
 
     name: str
     title: str

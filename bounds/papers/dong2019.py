@@ -45,8 +45,12 @@ parameter_path = quantity("S_T", "length of the path of the parameters", nonnega
 parameter_distance = quantity(
     "D_T", "distance of the last parameters from the first", nonnegative=True, measured_by="distance"
 )
-output_path = quantity("S_F", "length of the path of the outputs", nonnegative=True)
-output_distance = quantity("D_F", "distance of the last outputs from the first", nonnegative=True)
+output_path = quantity(
+    "S_F", "length of the path of the outputs", nonnegative=True, measured_by="path length of the outputs"
+)
+output_distance = quantity(
+    "D_F", "distance of the last outputs from the first", nonnegative=True, measured_by="distance of the outputs"
+)
 
 NO_THEOREM = hypothesis("no quantitative statement", "the papers state no inequality: nothing here can be decided")
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from empirical.scaling import scaling_exponent
+
+Size = TypeVar("Size", int, float)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -89,6 +92,36 @@ def mean_row(quantity: str, at: str, values: Sequence[float], promised: str) -> 
     return Row(quantity, at, mean, promised, margin)
 
 
+def correlation_row(
+    quantity: str, at: str, x: Sequence[float], y: Sequence[float], promised: str, *, means: int = 1
+) -> Row:
+    """Pearson's correlation as a row, its 95 % interval by Fisher's z and the sample size among the parameters.
+
+    Args:
+        quantity: what is correlated.
+        at: the parameters of the runs.
+        x: one side of pairs that the interval supposes independent and normal.
+        y: the other.
+        promised: as in :class:`Row`.
+        means: how many means were subtracted from the pairs; those beyond the first each cost a degree of freedom.
+    """
+    r = float(np.corrcoef(x, y)[0, 1])
+    reach = fisher_margin(len(x), means=means)
+    low, high = (math.tanh(math.atanh(r) + side * reach) for side in (-1, 1))
+    return Row(quantity, f"{at}, N = {len(x)}, 95 % in [{low:.2f}, {high:.2f}]", r, promised)
+
+
+def fisher_margin(count: int, *, means: int = 1) -> float:
+    """Half of the 95 % interval of artanh r, by Fisher, for that many pairs.
+
+    Raises:
+        ValueError: there are too few.
+    """
+    if count <= means + 2:
+        raise ValueError(f"a correlation about {means} means needs more than {means + 2} pairs, not {count}")
+    return float(norm.ppf(0.975)) / math.sqrt(count - means - 2)
+
+
 def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
     """The mean and half of its 95 % interval by Student, for equal, normal and independent errors."""
     count = len(values)
@@ -114,7 +147,7 @@ def rate_panel(title: str, x: str, y: str, series: Sequence[Series], *, exponent
     return Panel(title, x, y, (*series, Series(label or f"slope {exponent}", sizes, line, source="promised")), log="xy")
 
 
-def measured_series(label: str, by_size: Mapping[int, tuple[float, float | None]]) -> Series:
+def measured_series(label: str, by_size: Mapping[Size, tuple[float, float | None]]) -> Series:
     """Means with their margins, by size, as a series."""
     margins = tuple(margin or 0.0 for _, margin in by_size.values())
     means = tuple(mean for mean, _ in by_size.values())

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from empirical import experiments, training
-from empirical.reproductions.listing import REPRODUCTIONS, Part, Reproduction, known
+from empirical.reproductions.listing import REPRODUCTIONS, known
+from empirical.reproductions.parts import Part, Reproduction
 from empirical.reproductions.rows import Findings
 from empirical.store import Store, content_key
 from empirical.sweeps import cluster

@@ -176,6 +176,27 @@ def _distance(trial: Trial) -> Seen:
     return _series(trial, "travel", "distance")
 
 
+def _outputs(trial: Trial) -> dict[float, np.ndarray]:
+    """In a fixed orthonormal basis, up to sign and a fixed vector: the residuals of a squared loss."""
+    if trial.network.loss != "squares":
+        raise ValueError(f"residuals of the {trial.network.loss} loss are not the outputs up to a fixed vector")
+    return {at: np.asarray(parts) for at, parts in trial.run.series("residuals", "components").items()}
+
+
+@observed("path length of the outputs", "residuals")
+def _output_path(trial: Trial) -> dict[float, float]:
+    """Of the polygon through the outputs at the observed steps or times, which is no longer than their path."""
+    found = _outputs(trial)
+    pieces = np.linalg.norm(np.diff(list(found.values()), axis=0), axis=1)
+    return dict(zip(found, np.cumsum([0.0, *pieces]).tolist(), strict=True))
+
+
+@observed("distance of the outputs", "residuals")
+def _output_distance(trial: Trial) -> dict[float, float]:
+    found = _outputs(trial)
+    return {at: float(np.linalg.norm(parts - found[0.0])) for at, parts in found.items()}
+
+
 _enter("neuron travel", "travel", "neuron", lambda layers: layers[0])
 _enter("output travel", "travel", "neuron", lambda layers: layers[-1])
 _enter("layer travel", "travel", "frobenius", max)

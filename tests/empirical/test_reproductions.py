@@ -6,9 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.stats import pearsonr
 
 from bounds.catalogue import theorem
 from empirical.datasets import load_data
+from empirical.networks.shallow import TwoLayer
 from empirical.reproductions import (
     READ_OFF_THE_PAPER,
     allenzhu2019_laws,
@@ -16,6 +18,7 @@ from empirical.reproductions import (
     arora2019_curve,
     ding2021_distances,
     ding2021_rates,
+    dong2019_geometry,
     du2019_figure_1,
     figure_one,
     kernel_drift,
@@ -24,7 +27,7 @@ from empirical.reproductions import (
     su2019_harmonics,
 )
 from empirical.reproductions.listing import REPRODUCTIONS
-from empirical.reproductions.rows import Series, mean_and_margin, rate_panel, rms_and_margin
+from empirical.reproductions.rows import Series, correlation_row, mean_and_margin, rate_panel, rms_and_margin
 from empirical.store import Store
 from empirical.training import train
 
@@ -184,6 +187,86 @@ def test_stochastic_descent_takes_as_many_passes_whatever_the_batch():
     early = allenzhu2019_stochastic.stochastic_descent([1], width=64, size=5, seeds=[0, 1], horizon=3)
     (late,) = (row for row in early.rows if "more steps" in row.quantity)
     assert late.measured == 2 and not any("times the steps" in row.quantity for row in early.rows)
+
+
+def test_geometry_by_hand():
+    """The same descent in numpy, with the Jacobian written out."""
+    m, steps = 32, 25
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4, 6))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    y = rng.standard_normal(4)
+    network = TwoLayer(width=m, activation="tanh", start="antisymmetric").draw(6, 3)
+    W, a = network.hidden.weight.detach().numpy().copy(), network.output.weight.detach().numpy()[0] / math.sqrt(m)
+
+    def outputs(W):
+        return np.tanh(X @ W.T) @ a
+
+    def jacobian(W):
+        return (((1 - np.tanh(X @ W.T) ** 2) * a)[:, :, None] * X[:, None]).reshape(4, -1)
+
+    start, values = W, np.linalg.svd(jacobian(W))[1]
+    path, seen = 0.0, [outputs(W)]
+    for _ in range(steps):
+        move = (jacobian(W).T @ (y - outputs(W))).reshape(W.shape) / (values[0] + values[-1]) ** 2
+        path, W = path + np.linalg.norm(move), W + move
+        seen.append(outputs(W))
+    distance, moved = np.linalg.norm(W - start), seen[-1] - seen[0]
+    b = np.linalg.norm(np.linalg.pinv(jacobian(start)) @ moved)
+    beta = 4 / (3 * math.sqrt(3)) * np.linalg.norm(X, 2) / math.sqrt(m)
+    kappa, end = beta / values[-1], np.linalg.svd(jacobian(W))[1]
+    expected = {
+        dong2019_geometry.DETOUR: path / distance,
+        dong2019_geometry.OUTPUT_DETOUR: np.linalg.norm(np.diff(seen, axis=0), axis=1).sum() / np.linalg.norm(moved),
+        dong2019_geometry.OVER_STEP: distance / b,
+        dong2019_geometry.OVER_NEAREST: distance * kappa / (math.sqrt(1 + 2 * b * kappa) - 1),
+        dong2019_geometry.CURVATURE: beta * np.linalg.norm(y) / values[-1] ** 2,
+        dong2019_geometry.TRACE: (values**2).sum() / W.size,
+        dong2019_geometry.SPREADS[0]: values[0] / values[-1],
+        dong2019_geometry.SPREADS[1]: end[0] / end[-1],
+        dong2019_geometry.RANKS[0]: (values**2).sum() ** 2 / (values**4).sum(),
+        dong2019_geometry.RANKS[1]: (end**2).sum() ** 2 / (end**4).sum(),
+    }
+    rows = dong2019_geometry.paths([m, 64, 128], points=4, dimension=6, steps=steps, seeds=[3]).rows
+    found = {row.quantity: row.measured for row in rows if row.at == f"m = {m}"}
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert path / distance > 1.005 and set(expected) < set(dong2019_geometry.STATED)
+
+
+def test_paths_lie_between_their_bounds_and_curvature_falls_with_the_width():
+    found = dong2019_geometry.paths([64, 512, 4096], points=6, steps=80, seeds=[0, 1])
+    rows = by_quantity(found)
+    for name in (dong2019_geometry.DETOUR, dong2019_geometry.OUTPUT_DETOUR, dong2019_geometry.OVER_NEAREST):
+        assert all(1 < rows[f"{name}, m = {m}"].measured < 2 for m in (64, 4096))
+    assert rows[f"{dong2019_geometry.OVER_NEAREST}, m = 4096"].measured < 1.15
+    assert 0.3 < rows[f"{dong2019_geometry.OVER_LONGEST}, m = 4096"].measured <= 1
+    assert f"{dong2019_geometry.OVER_LONGEST}, m = 64" not in rows  # h is above 1/2
+    slope, counted = (row for row in found.rows if "exponent" in row.quantity)
+    assert slope.measured == pytest.approx(-0.5, abs=0.1) and counted.measured == pytest.approx(-1, abs=0.05)
+    assert [one.label for one in found.panels[2].series] == ["h", "slope -1/2", "certified below"]
+
+
+def test_noise_correlates_b_with_the_test_error_and_one_level_of_it_does_not():
+    found = dong2019_geometry.correlations([0.0, 1.0], seeds=range(8), points=10, width=64, steps=60)
+    over, within, *alone = found.rows
+    assert over.measured > 0.8 and "N = 16, 95 % in [" in over.at
+    assert abs(within.measured) < over.measured and [row.at.split(",")[0] for row in alone] == ["noise 0", "noise 1"]
+    small, large = found.panels[0].series[1].y
+    assert 0 < small < 0.5 < large and found.panels[1].series[0].y[0] == pytest.approx(math.atanh(alone[0].measured))
+
+
+def test_the_interval_of_a_correlation_is_fisher_s():
+    x, y = np.random.default_rng(0).standard_normal((2, 12))
+    row = correlation_row("q", "here", x, y, "none")
+    expected = pearsonr(x, y)
+    low, high = expected.confidence_interval(0.95)
+    assert (
+        row.measured == pytest.approx(expected.statistic) and row.at == f"here, N = 12, 95 % in [{low:.2f}, {high:.2f}]"
+    )
+    wider = correlation_row("q", "here", x, y, "none", means=5)
+    assert wider.measured == row.measured and wider.at != row.at
+    with pytest.raises(ValueError, match="more than 3 pairs, not 3"):
+        correlation_row("q", "here", x[:3], y[:3], "none")
 
 
 def test_intervals_of_means_and_their_guide():

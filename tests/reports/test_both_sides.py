@@ -10,8 +10,11 @@ from sympy import Le
 
 from bounds import quantities as q
 from bounds.catalogue import theorem, theorems
+from bounds.papers import dong2019
 from bounds.problem import Problem
 from bounds.statements import Promise
+from empirical.dynamics import GradientDescent, trajectory
+from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES
 from empirical.store import Store
 from reports.both_sides.judging import Reading, needs, own_edition, own_network
@@ -130,6 +133,29 @@ def test_a_rate_and_a_path_by_hand(store):
     convergence = edition.sides[0]
     e_0 = convergence.promised.bounds[0] / rate**25
     assert math.sqrt(problem.label_norm.upper**2) < e_0  # the residual by its event, not by this draw
+
+
+def test_paths_and_distances_of_the_outputs_by_hand(store):
+    """G2 of Dong and Zhou's entry: the path is that of the polygon through the observed steps 0, 1, 2, 4, ..."""
+    detours = next(s for s in dong2019.PAPER.statements if "detours" in s.name)
+    tried = trial(PROBLEM, detours, SMALL, needs([detours]), store)
+    path, distance = (OBSERVED[f"{name} of the outputs"].read(tried) for name in ("path length", "distance"))
+    network = tried.initial_network
+    X, y = torch.from_numpy(tried.X), torch.from_numpy(tried.y)
+    method = GradientDescent(step_size=tried.step_size, steps=60)
+    seen = {s.at: network(X).detach().numpy() for s in trajectory(network, X, y, Loss(), method)}
+    assert list(path) == list(distance) == [0, 1, 2, 4, 8, 16, 32, 60]
+    length = 0.0
+    for before, at in zip([0, *path], path, strict=False):
+        length += np.linalg.norm(seen[at] - seen[before])
+        assert path[at] == pytest.approx(length, rel=1e-9, abs=1e-15)
+        assert distance[at] == pytest.approx(np.linalg.norm(seen[at] - seen[0]), rel=1e-9, abs=1e-15)
+    assert path[60] > 1.005 * distance[60]
+    (edition,) = own_network(PROBLEM, detours, SMALL, store=store).editions
+    assert {side.name: side.verdict for side in edition.sides} == {"parameters": "holds", "outputs": "holds"}
+    tried.network = replace(tried.network, loss="logistic")
+    with pytest.raises(ValueError, match="logistic"):
+        OBSERVED["distance of the outputs"].read(tried)
 
 
 def test_a_hidden_constant_is_bounded_by_the_run_and_decides_nothing(store):
