@@ -12,8 +12,8 @@ to be compared with a lower bound, not with another run.
 The theorems behind the measurables G1 to G5: the nearest solution is at least (sqrt(1 + 2 b kappa) - 1) / kappa away
 (G1; statement below, b = |J_0^+ r_0|, kappa a Lipschitz constant of J_0^+ J), path and distance satisfy path >=
 distance in parameters (G1) and outputs (G2), and beta ||r_0|| / sigma_0^2 <= 1/2 certifies convergence of the flow (G3;
-see the baselines). G4 (spectrum of the Jacobian) and G5 (correlation with test error) have none: they are reported with
-their uncertainty.
+see the baselines). G4 (spectrum of the Jacobian) and G5 (correlation with test error) have none. ``zeroloss reproduce
+geometry`` measures all five, with their uncertainty.
 
 *Distance of a solution, re-derived.* If F(w) = y, then J_0^+ r_0 = J_0^+ (F(w) - F(w_0)) =
 int_0^1 J_0^+ J(w_0 + t u) u dt with u = w - w_0; J_0^+ J_0 is a projection, so b <= |u| + kappa |u|^2 / 2.

@@ -65,7 +65,7 @@ STATED = {
 
 
 def paths(
-    widths: Sequence[int] = (32, 128, 512, 2048, 8192),
+    widths: Sequence[int] = (32, 128, 512, 2048, 4096, 8192),
     *,
     points: int = 10,
     dimension: int = 20,
@@ -91,8 +91,9 @@ def paths(
     }
     rows: list[Row] = []
     for name, stated in STATED.items():
-        shown = [m for m in (widths[0], widths[-1]) if m in by_name[name]]
-        rows += [mean_row(name, f"m = {m}", by_name[name][m], stated) for m in shown]
+        found = by_name[name]
+        ends = sorted({min(found), max(found)}) if found else []
+        rows += [mean_row(name, f"m = {m}", found[m], stated) for m in ends]
     for name, stated in ((CURVATURE, "-1/2 in the limit: re-derived"), (TRACE, "-1: re-derived, by counting")):
         sizes, values = zip(*((m, value) for m, found in by_name[name].items() for value in found), strict=True)
         rows.append(exponent_row(f"exponent in m of {name}", f"m = {widths[0]} to {widths[-1]}", sizes, values, stated))

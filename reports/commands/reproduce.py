@@ -44,7 +44,7 @@ def reproduce(
     there, also after Ctrl-C.
 
     Args:
-        names: du2019, su2019, arora2019, drift, ding2021, liu2021, allenzhu2019, frontier; by default all
+        names: du2019, su2019, arora2019, drift, ding2021, liu2021, allenzhu2019, frontier, geometry; by default all
         out: the folder to write, new or that of an earlier call
         store: where finished parts are kept, in place of the folder runs
         quick: sizes that show that everything runs, not what the papers state
