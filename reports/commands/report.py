@@ -12,6 +12,7 @@ from cyclopts import App
 
 from reports.commands.console import digits, progress, remark, resumable, show, table
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, require
+from reports.commands.own_networks import promises
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,12 +116,11 @@ def _page(comparison: Comparison, out: Path, console: Console) -> None:
     console.print(table(("edition", "width", "step"), rows))
     runs = ((run.label, run.edition, run.condition, run.conclusion) for run in comparison.runs)
     console.print(table(("run", "edition", "condition", "conclusion, measured"), runs))
-    sides = (
-        (f"{one.identifier}, {edition.edition}", side.name, digits(side.measured), digits(side.promised), side.verdict)
-        for one in comparison.own_networks
-        for edition in one.editions
-        for side in edition.sides
-    )
-    if comparison.own_networks:
-        console.print(table(("own networks", "promise", "measured", "promised", "on this run"), sides))
+    for one in comparison.own_networks:
+        for edition in one.editions:
+            console.print(
+                f"{one.identifier}, {edition.edition} edition, on its own networks; "
+                f"conditions there: {edition.condition_measured}"
+            )
+            console.print(promises(edition))
     console.print(f"the page: {out / 'index.html'}")
