@@ -132,13 +132,12 @@ class Curvature:
 
 def _weights(q: FloatArray, pair: FloatArray) -> FloatArray:
     """Nonnegative weights (steps, 2) of two vectors near each q, by least squares; any would do."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of a run that explodes: what is no number bounds nothing
-        gram, products = pair @ pair.T, q @ pair.T
-        alone = np.maximum(products, 0.0) / np.maximum(np.diag(gram), 1e-300)
-        second = alone[:, 1] * products[:, 1] > alone[:, 0] * products[:, 0]
-        single = np.where(np.stack([~second, second], axis=1), alone, 0.0)
-        determinant = gram[0, 0] * gram[1, 1] - gram[0, 1] ** 2
-        if not determinant > 1e-12 * gram[0, 0] * gram[1, 1]:
-            return single
-        both = products @ np.array([[gram[1, 1], -gram[0, 1]], [-gram[0, 1], gram[0, 0]]]) / determinant
-        return np.where((both >= 0.0).all(axis=1, keepdims=True), both, single)
+    gram, products = pair @ pair.T, q @ pair.T
+    alone = np.maximum(products, 0.0) / np.maximum(np.diag(gram), 1e-300)
+    second = alone[:, 1] * products[:, 1] > alone[:, 0] * products[:, 0]
+    single = np.where(np.stack([~second, second], axis=1), alone, 0.0)
+    determinant = gram[0, 0] * gram[1, 1] - gram[0, 1] ** 2
+    if not determinant > 1e-12 * gram[0, 0] * gram[1, 1]:
+        return single
+    both = products @ np.array([[gram[1, 1], -gram[0, 1]], [-gram[0, 1], gram[0, 0]]]) / determinant
+    return np.where((both >= 0.0).all(axis=1, keepdims=True), both, single)

@@ -19,7 +19,7 @@ from flint import arb, arb_mat
 from bounds.activations.pointwise import POINTWISE
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.shadowing import Shadow, State
-from bounds.certificates.smooth_descent import SmoothDescent, evaluate
+from bounds.certificates.smooth_descent import LARGEST, SmoothDescent, evaluate
 from bounds.linalg.rounding import TINY, UNIT, FloatArray, inflate
 
 BITS = 320
@@ -48,6 +48,7 @@ class Head:
     centred: bool
     allowance: float
     steps: int = field(default=0, init=False)
+    exploded: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         descent = self.descent
@@ -75,7 +76,7 @@ class Head:
         return self._shadow.state.growth
 
     def advance(self, growth: float) -> None:
-        """Follow at least one window, until the growth exponent has increased by so much or the head is spent."""
+        """Follow a window or more, until the growth exponent has increased by so much or nothing more can be done."""
         goal = self.growth + growth
         while not self.spent:
             history, defects = [self.weights], []
@@ -83,6 +84,9 @@ class Head:
                 defects.append(self._step())
                 history.append(np.array([float(entry) for entry in self._W.entries()]).reshape(self.start.shape))
             points = np.stack(history)
+            if not np.abs(points).max() < LARGEST:
+                self.exploded = True
+                return
             largest = inflate(float(np.sqrt(np.square(points).sum(axis=(1, 2)).max())), points[0].size)
             self._shadow.away = inflate(2 * UNIT * largest + points[0].size * TINY, 4)
             self._shadow.advance(replace(evaluate(self.descent, points), defect=np.array(defects)))

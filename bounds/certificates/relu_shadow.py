@@ -23,6 +23,7 @@ import numpy as np
 from bounds.arithmetic import Enclosure, Outcome, Verdict
 from bounds.certificates.kinks import End, converges
 from bounds.certificates.relu_descent import ReluDescent, Step, largest
+from bounds.certificates.smooth_descent import LARGEST
 from bounds.certificates.trajectory import Trajectory
 from bounds.linalg.rounding import UNIT, FloatArray, inflate
 
@@ -71,10 +72,11 @@ def follow(
         residual = (step.residual + off) * UP
         nearest = float(np.abs(step.preactivations).min()) * (1.0 - 4 * UNIT)
         margin = (error * descent.longest + step.preactivation_error) * UP
-        lost, exploded = not nearest > margin, not largest(step.high) < 2.0**60
+        lost, exploded = not nearest > margin, not (largest(step.high) < LARGEST and residual < math.inf)
         last = lost or exploded or k == most_steps
         if residual < PATIENCE * bar or last:
-            size = Enclosure.between(max(step.residual * DOWN - off * UP, 0.0), residual)
+            least, residual = (0.0, math.inf) if exploded else (max(step.residual * DOWN - off * UP, 0.0), residual)
+            size = Enclosure.between(least, residual)
             end, bar = _end(descent, step, size, error, margin, nearest, exploded), residual
         if end.verdict.holds or last:
             decay = math.nextafter(end.strength * end.sigma * (1.0 - 4 * UNIT), 0.0)

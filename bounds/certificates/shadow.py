@@ -17,12 +17,10 @@ from bounds.activations.float64 import EVALUATED
 from bounds.activations.pointwise import POINTWISE
 from bounds.arithmetic import PRECISION
 from bounds.certificates import relu_shadow, smooth_shadow
+from bounds.certificates.smooth_descent import LARGEST
 from bounds.certificates.trajectory import Trajectory
 from bounds.linalg.double_double import split
 from bounds.linalg.rounding import FloatArray, require_ieee_arithmetic
-
-LARGEST = 2.0**60
-"""Of the stored numbers: the rounding bounds are made for harmless magnitudes."""
 
 
 def certify_trajectory(
@@ -70,9 +68,10 @@ def certify_trajectory(
         raise ValueError(f"unknown activation {activation!r}: use relu, {', '.join(EVALUATED)}")
     start = _outputs(X, weights, signs, activation) if centred else np.zeros((2, len(y)))
     targets = np.vstack([*start, y])
-    if activation == "relu":
-        return relu_shadow.follow(X, targets, weights, signs, step_size, most_steps)
-    return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps, centred)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a run that explodes: what is no number proves nothing
+        if activation == "relu":
+            return relu_shadow.follow(X, targets, weights, signs, step_size, most_steps)
+        return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps, centred)
 
 
 def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: str) -> FloatArray:

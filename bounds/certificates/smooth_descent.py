@@ -40,6 +40,9 @@ from bounds.linalg.batches import spectral_ends
 from bounds.linalg.products import RightFactor
 from bounds.linalg.rounding import UNIT, FloatArray, gamma, inflate
 
+LARGEST = 2.0**60
+"""Of stored numbers, and of weights on the way: the rounding bounds are made for harmless magnitudes."""
+
 BLOCK = 2**16
 """Entries (steps x neurons x inputs) evaluated at once: what the cache of one core holds with its peers."""
 

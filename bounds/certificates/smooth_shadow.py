@@ -34,7 +34,7 @@ from bounds.certificates.curvature import Curvature
 from bounds.certificates.newton_kantorovich import Convergence, Point
 from bounds.certificates.precise_head import Head
 from bounds.certificates.shadowing import LOST, UP, Shadow, State
-from bounds.certificates.smooth_descent import SmoothDescent, evaluate
+from bounds.certificates.smooth_descent import LARGEST, SmoothDescent, evaluate
 from bounds.certificates.trajectory import Trajectory
 from bounds.linalg.rounding import FloatArray, inflate
 
@@ -90,6 +90,8 @@ def follow(
     head = Head(descent, weights, centred, LEAST_ALLOWANCE)
     while not (found.error <= LOST or head.spent or head.steps >= most_steps):
         head.advance(HEAD_SHARE * (found.growth - head.growth))
+        if head.exploded:
+            return replace(found, verdict=Verdict(Outcome.UNDECIDED, reason=EXPLODED))
         found = _follow(head.shadow(), head.weights, head.steps, most_steps)
     return found
 
@@ -106,7 +108,7 @@ def _follow(shadow: Shadow, weights: FloatArray, steps: int, most_steps: int) ->
     bar = math.inf
     while True:
         history = descent.run(weights, max(1, min(size, room, most_steps - steps)))
-        if not np.abs(history).max() < 2.0**60:
+        if not np.abs(history).max() < LARGEST:
             return _result(descent, shadow.state, Verdict(Outcome.UNDECIDED, reason=EXPLODED), steps, math.inf, weights)
         window = evaluate(descent, history)
         states = shadow.advance(window)

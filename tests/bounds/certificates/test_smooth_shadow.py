@@ -324,10 +324,15 @@ def test_a_lost_error_says_so_and_a_retry_looks_closer(monkeypatch):
     assert "not certified" in str(found)
 
 
-def test_a_run_that_explodes_is_refused():
+@pytest.mark.parametrize("step_size", [50.0, 1e6, 1e100, 1e300])
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "erf", "softplus", "gelu", "relu"])
+def test_a_run_that_explodes_is_refused(activation, centred, step_size):
     X, y, weights, signs = reachable(name="softplus")
-    found = certify_trajectory(X, y, weights, signs, activation="softplus", step_size=1e6)
-    assert found.verdict.undecided
+    found = certify_trajectory(
+        X, y, weights, signs, activation=activation, step_size=step_size, most_steps=100, centred=centred
+    )
+    assert found.verdict.undecided and found.verdict.reason
 
 
 @pytest.mark.parametrize(
