@@ -12,7 +12,6 @@ from cyclopts import App
 
 from reports.commands.console import digits, progress, remark, resumable, show, table
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, require
-from reports.commands.own_networks import promises
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,6 +102,8 @@ def _command(options: DataOptions, theorems: str | None, quick: bool, full: bool
 
 
 def _page(comparison: Comparison, out: Path, console: Console) -> None:
+    from reports.commands.own_networks import promises
+
     console.print(comparison.title)
     for note in comparison.notes:
         console.print(f"note: {note}")
