@@ -47,7 +47,7 @@ ROOM = 1.0 + 2.0**-10
 HEAD_SHARE = 0.25
 """Of the growth exponent that float64 bore until it was lost, what is then taken at many bits."""
 
-LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 14.0, 5e4
+LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 8.0, 5e4
 """Growth exponent that bounds without spectra may cost: m d^3 / DEAR within the two, as spectra cost m d^3."""
 
 FIRST_WINDOW, LAST_WINDOW = 16, 256
