@@ -7,15 +7,18 @@ which neither succeeds within the steps allowed counts as a failure of both; it 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
 
+import bounds
 from bounds.certificates.shadow import certify_trajectory
 from bounds.certificates.smooth_descent import LIBRARY
 from bounds.certificates.trajectory import Trajectory
@@ -30,8 +33,14 @@ Aim = Literal["proved", "trained"]
 FALL = 1e-10
 """Training has come near zero loss where the loss is below this share of its start."""
 
-ARITHMETIC = 1
-"""Version of the code of trajectory certificates and of :func:`steps_to`; see :data:`empirical.training.ARITHMETIC`."""
+
+def _code() -> str:
+    files = [file for file in Path(bounds.__file__).parent.rglob("*.py") if file.parent.name != "papers"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted([*files, Path(__file__)]))).hexdigest()
+
+
+CODE = _code()
+"""SHA-256 of this file and of ``bounds`` but for its papers: an attempt counts as proved by the code at hand alone."""
 
 START, MAX_WIDTH = 32, 2**14
 """Where a search begins, and where it gives up. Narrow networks take longest: most of them fail only in the end."""
@@ -48,7 +57,7 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
         activation, width, seed: of the network.
         centred: whether its outputs at the start are subtracted, so that it begins at zero.
         most_steps: how long it is followed or trained.
-        arithmetic: :data:`ARITHMETIC`.
+        code: :data:`CODE`.
     """
 
     aim: Aim
@@ -59,7 +68,7 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     centred: bool
     most_steps: int
-    arithmetic: int = ARITHMETIC
+    code: str = CODE
 
     @property
     def key(self) -> str:

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from empirical import certified, experiments, run_network, table, train, training
+from empirical import experiments, run_network, table, train, training
 from empirical.dynamics import GradientDescent
 from empirical.losses import Loss
 from empirical.networks import allenzhu2019
@@ -47,7 +47,6 @@ def test_a_run_of_another_arithmetic_is_not_reused_and_stays_in_the_table(tmp_pa
         (WidthSpecification, training),
         (FigureOneSpecification, training),
         (experiments.NetworkSpecification, experiments),
-        (certified.Draw, certified),
     ],
 )
 def test_every_kind_of_run_has_its_arithmetic_in_its_key(specification, module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -144,6 +145,23 @@ def test_a_budget_ends_a_search_and_the_store_ends_it_there_again(monkeypatch: p
     assert search(budget_seconds=8.0, store=store) == first and len(tried) == seen
     longer = search(budget_seconds=1e3, store=store)
     assert longer.upper == 32 and len(tried) == len(set(tried))
+
+
+def test_what_other_code_proved_does_not_count(tmp_path) -> None:
+    """A stored proof is taken from the store only by the code that made it."""
+    store = Store(tmp_path)
+    search = {"activation": "tanh", "centred": True, "most_steps": 0, "seeds": range(1), "max_width": 32}
+    first = least_success(PROBLEM, "proved", **search, store=store)
+    assert first.narrowest is None
+    (key,) = store.keys()
+    honest = store.get(key, Attempt)
+    assert honest is not None and honest.draw.code == certified.CODE
+    for code, believed in (("0" * 64, False), (certified.CODE, True)):
+        other = tmp_path / code
+        forged = msgspec.structs.replace(honest, draw=msgspec.structs.replace(honest.draw, code=code), reached=0)
+        Store(other).put(forged)
+        found = least_success(PROBLEM, "proved", **search, store=Store(other))
+        assert (found.narrowest is not None) == believed
 
 
 def test_an_interrupted_search_keeps_its_draws(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
