@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
 
 from empirical.dynamics import gradient
@@ -127,6 +127,9 @@ def hessian_norm(first: Tensor, parameters: Sequence[Tensor]) -> float:
     Args:
         first: the gradient as one vector, with its graph.
         parameters: in which it is differentiated again.
+
+    Raises:
+        ValueError: the iteration does not converge.
     """
 
     def product(v: np.ndarray) -> np.ndarray:
@@ -138,4 +141,9 @@ def hessian_norm(first: Tensor, parameters: Sequence[Tensor]) -> float:
 
     operator = LinearOperator((len(first), len(first)), matvec=product, dtype=np.float64)
     begin = np.random.default_rng(0).standard_normal(len(first))
-    return float(abs(eigsh(operator, k=1, which="LM", v0=begin, tol=1e-6, return_eigenvectors=False)[0]))
+    try:
+        return float(abs(eigsh(operator, k=1, which="LM", v0=begin, tol=1e-6, return_eigenvectors=False)[0]))
+    except ArpackError as error:
+        if not product(begin).any():  # such as where every neuron is saturated
+            return 0.0
+        raise ValueError(f"the norm of a Hessian was not found: {error}") from error

@@ -11,6 +11,7 @@ from empirical.dynamics import GradientDescent, trajectory
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import allenzhu2019, du2019_deep, liu2021_opt, shallow
+from empirical.views import hessian_norm
 from tests.empirical.cases import unit_rows
 from tests.empirical.test_families import relu
 
@@ -144,6 +145,15 @@ def test_norms_and_separation(tau):
                 if i != j:
                     pairs.append(np.linalg.norm(v - u * (u @ v) / (u @ u)))
         assert least == pytest.approx(min(pairs), rel=1e-7)
+
+
+def test_a_hessian_that_vanishes_has_norm_0():
+    """Saturated neurons: the iteration has nothing to begin with."""
+    w = torch.full((3,), 400.0, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(torch.tanh(w).sum(), w, create_graph=True)
+    assert hessian_norm(gradient, [w]) == 0.0
+    (gradient,) = torch.autograd.grad((w**2).sum(), w, create_graph=True)
+    assert hessian_norm(gradient, [w]) == pytest.approx(2.0)
 
 
 def test_travel_flips_curvature_and_energy():
