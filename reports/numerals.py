@@ -63,6 +63,11 @@ def digits_of_float(value: float, digits: int = 4) -> str:
     return _rounded(value, digits, ROUND_HALF_EVEN)
 
 
+def digits_above(value: float, digits: int = 4) -> str:
+    """Write an upper bound, rounded upwards."""
+    return _rounded(value, digits, ROUND_CEILING) if math.isfinite(value) else digits_of_float(value)
+
+
 def digits_of_measured(value: float, margin: float | None, digits: int = 4) -> str:
     """Write a measurement with half of its interval, such as ``0.0118 ± 0.0012``: two digits of it, as many of both."""
     if margin is None or not margin > 0 or not math.isfinite(value + margin):

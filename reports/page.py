@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from reports.drawing import Illustration, stylesheet
 from reports.figures import figures, is_lower_estimate
 from reports.mathematics import formulas, mathml
-from reports.numerals import as_html, decades, digits_of, digits_of_float, lowest_kind
+from reports.numerals import as_html, decades, digits_above, digits_of, digits_of_float, lowest_kind
 from reports.schema import AskedWidth, Comparison, EditionRow, LoosenessRow, Number, ProvedWidthRow, SideRow
 
 
@@ -158,6 +158,11 @@ def plain(value: float, digits: int = 4) -> Markup:
     return as_html(digits_of_float(float(value), digits))
 
 
+def above(value: float, digits: int = 4) -> Markup:
+    """A proved upper bound of the record, rounded upwards."""
+    return as_html(digits_above(value, digits))
+
+
 def verdict(word: str, *, measured: bool = False) -> Markup:
     """A verdict with a sign that needs no colour; one that was measured says so."""
     outcome = next((known for known in _SIGNS if word == known or word.startswith(f"{known} (")), "")
@@ -198,6 +203,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "above": above,
         "apart": apart,
         "between": between,
         "digits": as_html,

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounds.arithmetic import Enclosure
-from reports.numerals import as_html, as_latex, as_text, decades, digits_of, digits_of_float, lowest_kind, power_of_ten
+from reports.numerals import (
+    as_html,
+    as_latex,
+    as_text,
+    decades,
+    digits_above,
+    digits_of,
+    digits_of_float,
+    lowest_kind,
+    power_of_ten,
+)
 from reports.schema import Number
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -95,6 +105,12 @@ def test_one_number_in_three_languages():
     assert "1.03\u202f×\u202f10<sup>11</sup>" in as_html("1.03e11")
     assert as_latex("≥ 120") == r"$\geq$ \num{120}"
     assert power_of_ten(-12) == "10⁻¹²"
+
+
+@given(finite, st.integers(2, 9))
+def test_a_written_upper_bound_is_one(value, digits):
+    (written,) = values(digits_above(value, digits))
+    assert Decimal(value) <= written <= Decimal(value) + 2 * half_unit(digits_above(value, digits))
 
 
 def test_mixing_lowers_the_kind():
