@@ -251,11 +251,12 @@ def _page(record: Measurement, console: Console) -> None:
 
 
 def _tally(record: Measurement) -> str:
-    from empirical.searches import CONFIDENCE, clopper_pearson
+    from empirical.searches import CONFIDENCE, limits_of
 
     kept = sum(run.conclusion == "holds" for run in record.runs)
-    lower, upper = clopper_pearson(kept, len(record.runs))
+    broken = sum(run.conclusion.startswith("fails") for run in record.runs)
+    lower, upper = limits_of(kept, broken, len(record.runs))
     return (
-        f"conclusion kept by {kept} of {len(record.runs)} seeds: in a share of at least {lower:.3f}, and at most "
-        f"{upper:.3f}, of all seeds (each at {CONFIDENCE:.0%} confidence)"
+        f"conclusion kept by {kept} and broken by {broken} of {len(record.runs)} seeds: kept in a share of at least "
+        f"{lower:.3f}, and at most {upper:.3f}, of all seeds (each at {CONFIDENCE:.0%} confidence)"
     )
