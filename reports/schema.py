@@ -69,6 +69,11 @@ class Number(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(kind, repr(low), repr(high), low.hex(), high.hex(), assumption, confidence, samples)
 
     @property
+    def as_float(self) -> Number:
+        """The same, where numbers of a run entered: it bounds nothing."""
+        return msgspec.structs.replace(self, kind="float")
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """The two bounds as floats."""
         return float.fromhex(self.lower_hex), float.fromhex(self.upper_hex)
@@ -409,7 +414,7 @@ class OwnEdition(msgspec.Struct, frozen=True):
 
     Args:
         edition, mark, hidden_constants: which edition, its provenance, and what it leaves open.
-        condition: whether all conditions hold by certified numbers.
+        condition: whether all conditions hold by certified numbers, and those that the user gave.
         condition_measured: the same with numbers of the run where data determine none; an estimate.
         conditions: each with its verdict by certified numbers.
         conditions_measured: each with numbers of the run.
@@ -438,7 +443,8 @@ class OwnNetwork(msgspec.Struct, frozen=True):
         horizon: how far the run went, in words.
         first_loss, last_loss: of the run.
         editions: those held against it.
-        note: why nothing was run or why it ended early, or empty.
+        note: on which other data it was run, why nothing was run or why it ended early; or empty.
+        given: numbers that the user gave, by name; they count as certified ones.
     """
 
     identifier: str
@@ -455,6 +461,7 @@ class OwnNetwork(msgspec.Struct, frozen=True):
     last_loss: float | None
     editions: tuple[OwnEdition, ...]
     note: str
+    given: dict[str, float] = {}
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 import sympy
 
 from bounds import quantities as q
-from bounds.arithmetic import Enclosure, NoNumber, Outcome, compare, evaluate
+from bounds.arithmetic import Enclosure, NoNumber, Outcome, evaluate
 from bounds.rendering import latex
 from bounds.statements import Edition, Promise, Statement
 from bounds.statements.missing import missing, unspecified
-from reports.both_sides.observed import FALLING, NO_RUN, OBSERVED, Estimate, Observed, Seen
+from reports.both_sides.observed import FALLING, NO_RUN, OBSERVED, WAITING, Estimate, Observed, Seen
 from reports.both_sides.trials import Sizes, Trial, trial
 from reports.looseness import looseness
 from reports.schema import ConditionRow, Number, OwnEdition, OwnNetwork, SideRow
@@ -138,8 +139,16 @@ def own_network(
             for e in statement.editions
             if editions is None or e.name in editions
         ),
-        note=run.reason,
+        note="; ".join(filter(None, (_other_data(problem, chosen.problem), run.reason))),
+        given=dict(given or {}),
     )
+
+
+def _other_data(problem: Problem, trained_on: Problem) -> str:
+    """What the networks see in place of the data."""
+    line = "" if problem.d == trained_on.d else "inputs are those of the first principal coordinate"
+    signs = "" if np.array_equal(problem.y, trained_on.y) else "labels are 1 above their median and -1 elsewhere"
+    return "; ".join(filter(None, (line, signs)))
 
 
 def no_network(statement: Statement, sizes: Sizes, reason: str) -> OwnNetwork:
@@ -187,18 +196,35 @@ def own_edition(reading: Reading, statement: Statement, edition: Edition, given:
         hidden_constants=tuple(map(str, edition.hidden_constants)),
         condition=str(certified.verdict.outcome) if certified else "undecided",
         condition_measured=str(measured.verdict.outcome) if measured else "undecided",
-        conditions=_conditions(certified),
-        conditions_measured=_conditions(measured),
+        conditions=_conditions(certified, frozenset()),
+        conditions_measured=_conditions(measured, _of_the_run(certified, measured)),
         sides=tuple(_side(reading, edition, promise, certified, measured, refusal) for promise in edition.conclusions),
     )
 
 
-def _conditions(answer: Evaluation | None) -> tuple[ConditionRow, ...]:
-    if answer is None:
-        return ()
-    return tuple(
-        ConditionRow.of(c.name, c.latex if c.relation is not None else "", verdict) for c, verdict in answer.conditions
-    )
+def _of_the_run(certified: Evaluation | None, measured: Evaluation | None) -> frozenset[sympy.Symbol]:
+    """What has its value from the run, or by a formula from such a value."""
+    if measured is None:
+        return frozenset()
+    known = {} if certified is None else certified.values
+    same = {
+        s for s, v in measured.values.items() if s in known and (v.lower, v.upper) == (known[s].lower, known[s].upper)
+    }
+    return frozenset(measured.values.keys() - same)
+
+
+def _conditions(answer: Evaluation | None, of_the_run: frozenset[sympy.Symbol]) -> tuple[ConditionRow, ...]:
+    """Every condition, decided; a side with numbers of the run is of kind float."""
+    rows = []
+    for condition, verdict in () if answer is None else answer.conditions:
+        relation = condition.relation
+        row = ConditionRow.of(condition.name, condition.latex if relation is not None else "", verdict)
+        if relation is not None and row.left is not None and relation.lhs.free_symbols & of_the_run:
+            row = msgspec.structs.replace(row, left=row.left.as_float)
+        if relation is not None and row.right is not None and relation.rhs.free_symbols & of_the_run:
+            row = msgspec.structs.replace(row, right=row.right.as_float)
+        rows.append(row)
+    return tuple(rows)
 
 
 def _check(
@@ -229,6 +255,16 @@ def _check(
     return answer, ""
 
 
+class Judged(NamedTuple):
+    """Both sides of a promise at one step or time, or at none."""
+
+    at: float | None
+    left: float
+    bound: Enclosure | None
+    kind: str
+    outcome: Outcome
+
+
 def _side(
     reading: Reading,
     edition: Edition,
@@ -241,37 +277,53 @@ def _side(
     relation = promise.relation.rel_op
     above = relation in ("<", "<=")
     clocked = bool(promise.relation.free_symbols & {q.k, q.t})
-    falls = above and not clocked and q.MEASURED_BY.get(promise.measured) in FALLING
+    name = q.MEASURED_BY.get(promise.measured)
+    falls = above and not clocked and name in FALLING
     goal = falls and not any(isinstance(reading.seen(s), Mapping) for s in promise.bound.free_symbols if joined(s))
     points = list(_points(reading, promise, last=goal, above=above))
     why = _why_not(reading, promise)
     if not points:
         promised, kind = _promised(promise, {}, certified, measured)
         return _row(promise, None, promised, kind, "undecided", None, None, why or refusal)
-    judged = [(left, *_promised(promise, at, certified, measured)) for left, at in points]
-    if clocked and above and (first := judged[0][1]) is not None and first.upper > 0:
-        floor = RESOLVED[reading.trial.is_flow] * first.upper
-        judged = [one for one in judged if one[1] is not None and one[1].upper >= floor] or judged[:1]
-    if judged[-1][1] is None:
-        return _row(promise, judged[-1][0], None, "", "undecided", None, None, _no_bound(promise, measured, refusal))
     seen = [reading.seen(s) for s in promise.measured.free_symbols]
     slack = max((3 * found.error for found in seen if isinstance(found, Estimate)), default=0.0)
-    outcomes = [_outcome(left, relation, bound, slack) for left, bound, _ in judged if bound is not None]
-    if clocked:
-        left, bound, kind = judged[-1]
-    else:
-        left, bound, kind = (max if above else min)(judged, key=lambda one: _quotient(one[0], one[1]))
+    judged = []
+    for at, left, numbers in points:
+        bound, kind = _promised(promise, numbers, certified, measured)
+        judged.append(Judged(at, left, bound, kind, outcome_on_run(left, above, bound, slack)))
+    if clocked and above and (first := judged[0].bound) is not None and first.upper > 0:
+        floor = RESOLVED[reading.trial.is_flow] * first.upper
+        resolved = [
+            one for one in judged if one.bound is not None and (one.bound.upper >= floor or one.left == math.inf)
+        ]
+        judged = resolved or judged[:1]
+    if judged[-1].bound is None:
+        left = judged[-1].left
+        return _row(promise, left, None, "", "undecided", None, None, _no_bound(promise, measured, refusal))
+    broken = [one for one in judged if one.outcome == Outcome.FAILS]
+    bounded = [one for one in broken or judged if one.bound is not None]
+    shown = judged[-1] if clocked else (max if above else min)(bounded, key=_quotient)
+    left, bound = shown.left, shown.bound
     assert bound is not None
-    verdict, note = _together(outcomes), ""
+    verdict, note = _together([one.outcome for one in judged]), ""
     if bound.assumption:
         verdict, note = "undecided", _constant(left, bound, above)
     elif goal and verdict == "fails":
         verdict, note = "too short to tell", "not reached within the run"
-    elif math.isinf(left):
-        verdict = "fails" if reading.trial.end >= bound.upper else "too short to tell"
+    elif name in WAITING and left == math.inf:
+        verdict = "fails" if reading.trial.run.at[-1] >= bound.upper else "too short to tell"
         note = "not reached within the run"
+    elif verdict == "fails" and len(judged) > 1:
+        first_broken = broken[0]
+        assert first_broken.bound is not None
+        note = (
+            f"first broken at {'time' if reading.trial.is_flow else 'step'} {first_broken.at:.4g}: "
+            f"{first_broken.left:.4g} against {first_broken.bound.midpoint:.4g}"
+        )
+    elif slack and verdict == "undecided":
+        note = "the sides differ by less than three standard errors"
     if edition.rate is not None and promise == edition.rate.promise:
-        return _decay(promise, judged, verdict, note)
+        return _decay(promise, judged[0], judged[-1], verdict, note)
     gap = looseness(
         promise.name,
         "",
@@ -280,27 +332,27 @@ def _side(
         measured=Number.measured(left),
         sense="promised above measured" if above else "promised below measured",
     )
-    return _row(promise, left, bound, kind, verdict, gap.decades_lower, gap.decades_upper, note)
+    return _row(promise, left, bound, shown.kind, verdict, gap.decades_lower, gap.decades_upper, note)
 
 
-def _decay(promise: Promise, judged: list[tuple[float, Enclosure | None, str]], verdict: str, note: str) -> SideRow:
+def _decay(promise: Promise, first: Judged, last: Judged, verdict: str, note: str) -> SideRow:
     """A promised curve at the last step; the decades are those of the two exponents, which no horizon changes."""
-    (left_0, bound_0, _), (left, bound, kind) = judged[0], judged[-1]
-    assert bound_0 is not None and bound is not None
-    if not 0 < bound.upper < bound_0.lower:
-        return _row(promise, left, bound, kind, "nothing is promised", None, None, note or "no decay at this step")
-    fall = math.log(bound_0.midpoint / bound.midpoint)
+    assert first.bound is not None and last.bound is not None
+    if not 0 < last.bound.upper < first.bound.lower:
+        note = note if last.bound.assumption else "no decay at this step"
+        return _row(promise, last.left, last.bound, last.kind, "nothing is promised", None, None, note)
+    fall = math.log(first.bound.midpoint / last.bound.midpoint)
     if verdict == "holds" and fall < math.log(2):
         verdict = "too short to tell"
-    decades = math.log10(math.log(left_0 / left) / fall) if 0 < left < left_0 else None
+    decades = math.log10(math.log(first.left / last.left) / fall) if 0 < last.left < first.left else None
     note = note or f"the promised side fell by a factor {math.exp(fall):.3g}; decades of the two rates"
-    return _row(promise, left, bound, kind, verdict, decades, decades, note)
+    return _row(promise, last.left, last.bound, last.kind, verdict, decades, decades, note)
 
 
 def _points(
     reading: Reading, promise: Promise, *, last: bool, above: bool
-) -> Iterator[tuple[float, dict[sympy.Symbol, float]]]:
-    """The measured side, and the numbers of the run that stand on the other one, at each step where all are known."""
+) -> Iterator[tuple[float | None, float, dict[sympy.Symbol, float]]]:
+    """The step, the measured side, and the run's numbers that stand on the other one, wherever all are known."""
     relation = promise.relation
     symbols = {s for s in relation.free_symbols if joined(s) is not None}
     left = promise.measured.free_symbols
@@ -325,10 +377,8 @@ def _points(
             found = seen[s]
             assert not isinstance(found, str | Mapping)
             numbers[s] = float(found.value if isinstance(found, Estimate) else found)
-        if all(numbers.get(s, 0.0) == math.inf for s in left):
-            yield math.inf, numbers
-        else:
-            yield float(promise.measured.subs(numbers)), numbers
+        value = promise.measured.subs(numbers)
+        yield at, float(value) if value.is_extended_real else math.nan, numbers
 
 
 def _promised(
@@ -358,13 +408,15 @@ def _promised(
     return None, ""
 
 
-def _outcome(left: float, relation: str, bound: Enclosure | None, slack: float) -> Outcome:
-    assert bound is not None
-    if math.isinf(left):
+def outcome_on_run(left: float, above: bool, bound: Enclosure | None, slack: float) -> Outcome:
+    """Whether the measured side is on its side of the whole enclosure, but for rounding and three standard errors."""
+    if bound is None or math.isnan(left):
         return Outcome.UNDECIDED
-    if min(abs(left - bound.lower), abs(left - bound.upper)) <= slack + ROUNDING * max(abs(left), abs(bound.upper)):
+    rounding = 0.0 if math.isinf(left) else ROUNDING * max(abs(left), abs(bound.lower), abs(bound.upper))
+    beyond = (left - bound.lower, left - bound.upper) if above else (bound.upper - left, bound.lower - left)
+    if beyond[0] <= rounding - slack:
         return Outcome.HOLDS
-    return compare(left, relation, bound).outcome
+    return Outcome.FAILS if beyond[1] > rounding + slack else Outcome.UNDECIDED
 
 
 def _together(outcomes: list[Outcome]) -> str:
@@ -373,9 +425,11 @@ def _together(outcomes: list[Outcome]) -> str:
     return "holds" if all(o == Outcome.HOLDS for o in outcomes) else "undecided"
 
 
-def _quotient(left: float, bound: Enclosure | None) -> float:
-    assert bound is not None
-    return left / bound.midpoint if bound.midpoint else math.copysign(math.inf, left) if left else 0.0
+def _quotient(one: Judged) -> float:
+    assert one.bound is not None
+    if one.bound.midpoint:
+        return one.left / one.bound.midpoint
+    return math.copysign(math.inf, one.left) if one.left else 0.0
 
 
 def _constant(left: float, bound: Enclosure, above: bool) -> str:
@@ -414,6 +468,6 @@ def _row(
 ) -> SideRow:
     promised = None if bound is None else Number.enclosed(bound)
     if promised is not None and kind == "float":
-        promised = msgspec.structs.replace(promised, kind="float")
+        promised = promised.as_float
     number = None if left is None else Number.measured(left)
     return SideRow(promise.name, latex(promise.relation), number, promised, verdict, lower, upper, note)

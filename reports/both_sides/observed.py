@@ -55,6 +55,9 @@ FALLING = frozenset(
 )
 """What training brings down: a bound on it that depends on no step speaks of the end of a run."""
 
+WAITING = frozenset({"steps to the goal", "steps per factor e"})
+"""How long something takes: infinite where a run did not come so far."""
+
 NO_RUN = "no run: "
 """How a paper's file begins its reason why no run shows a quantity."""
 
@@ -109,7 +112,7 @@ _choose("root of the width", lambda t: math.sqrt(t.width))
 _choose("pixels", lambda t: t.problem.d)
 _choose("batch", lambda t: t.batch)
 _choose("steps", lambda t: t.steps)
-_choose("horizon", lambda t: t.end)
+_choose("horizon", lambda t: t.run.at[-1])
 _choose("standard deviation of the start", lambda t: dict(t.network.fields).get("deviation", 1.0))  # type: ignore[arg-type, return-value]
 _choose("least slope of the activation", lambda t: getattr(t.family, "slope", 1.0))
 _choose("smoothness of the pyramid's activation", lambda t: getattr(t.family, "smoothness", 1.0))
@@ -118,13 +121,14 @@ _choose("goal for the loss", lambda t: t.run.losses[0] / 100)
 _choose("goal for the risk", lambda t: t.run.losses[0] / 2)
 _choose("goal for the residual", lambda t: _residuals(t)[0.0] / 10)
 _choose("tenth of the first residual", lambda t: _residuals(t)[0.0] / 10)
-_choose("radius", lambda t: _radius(t))
 
 # --- Loss and residual -----------------------------------------------------------------------------------------------
 
 
 def _losses(trial: Trial) -> dict[float, float]:
-    return dict(zip(trial.run.at, trial.run.losses, strict=True))
+    """One that is not finite, with which a run ends, counts as infinite."""
+    losses = (loss if math.isfinite(loss) else math.inf for loss in trial.run.losses)
+    return dict(zip(trial.run.at, losses, strict=True))
 
 
 def _residuals(trial: Trial) -> dict[float, float]:
@@ -134,9 +138,14 @@ def _residuals(trial: Trial) -> dict[float, float]:
 
 
 def _decay(trial: Trial) -> float:
-    """Decay of the logarithm of the loss over the run."""
-    losses = trial.run.losses
-    return math.log(losses[0] / losses[-1]) if losses[-1] > 0 else math.inf
+    """By how much the logarithm of the loss fell over the run."""
+    first, *_, last = _losses(trial).values()
+    return math.log(first) - math.log(last) if last > 0 else math.inf
+
+
+def _steps_per_factor(trial: Trial) -> float:
+    decay = _decay(trial)
+    return trial.run.at[-1] / decay if decay > 0 else math.inf
 
 
 observed("loss")(_losses)
@@ -148,8 +157,8 @@ observed("first residual")(lambda t: _residuals(t)[0.0])
 observed("root mean square residual")(lambda t: {k: e / math.sqrt(t.problem.n) for k, e in _residuals(t).items()})
 observed("norm of the labels")(lambda t: float(np.linalg.norm(t.y)))
 observed("average loss")(lambda t: float(np.mean(t.run.losses[: max(len(t.run.losses) - 1, 1)])))
-observed("rate of decay")(lambda t: _decay(t) / t.end)
-observed("steps per factor e")(lambda t: t.end / _decay(t))
+observed("rate of decay")(lambda t: _decay(t) / t.run.at[-1])
+observed("steps per factor e")(_steps_per_factor)
 
 
 @observed("steps to the goal", "misclassified")
@@ -342,7 +351,7 @@ _enter("gradient dominance", "gradient dominance", "all")
 observed("smoothness of an input's loss", "kernel entries", "residuals", "jacobian change")(
     lambda t: _first(t, "kernel entries", "largest_gradient") ** 2 + _curvature(t) * _residuals(t)[0.0]
 )
-observed("horizon times squared slope", "tangent kernel")(lambda t: t.end * _slope(t) ** 2)
+observed("horizon times squared slope", "tangent kernel")(lambda t: t.run.at[-1] * _slope(t) ** 2)
 observed("layer gradient over root loss", "gradients")(
     lambda t: max(v for v in _series(t, "gradients", "over_root_loss").values() if math.isfinite(v))
 )
@@ -559,7 +568,7 @@ def _from_linear(trial: Trial) -> float:
     """At the horizon of a flow: |r(T) - exp(-T K(0)) r(0)|."""
     squares = np.asarray(_first(trial, "sensitivity", "singular_values"))[::-1] ** 2
     first, last = (np.asarray(look(trial, "residuals", "components")) for look in (_first, _last))
-    return float(np.linalg.norm(last - np.exp(-trial.end * squares) * first))
+    return float(np.linalg.norm(last - np.exp(-trial.run.at[-1] * squares) * first))
 
 
 # --- Energies --------------------------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ class Trial:
         """The labels as the loss needs them: numbers, signs or classes; further outputs have the label 0."""
         y = self.problem.y.copy()
         if self.network.loss == "logistic":
-            return np.where(y > np.median(y), 1.0, -1.0) if not (np.abs(y) == 1).all() else y
+            return y
         if self.network.loss == "cross-entropy":
             return (y > np.median(y)).astype(float) if len(np.unique(y)) > 2 else (y == y.max()).astype(float)
         with torch.no_grad():
@@ -318,12 +318,21 @@ def trial(
         store: where runs are kept and taken from.
 
     Raises:
-        ValueError: see :func:`network_of`.
+        ValueError: see :func:`network_of`; or there are several labels a row.
     """
     network = network_of(statement, sizes)
+    if problem.y.ndim > 1:
+        raise ValueError(f"y has shape {problem.y.shape}: theorems speak of one label a row")
     if network.inputs == "line" and problem.d > 1:
         problem = on_a_line(problem)
+    if network.loss == "logistic" and not (np.abs(problem.y) == 1).all():
+        problem = with_signs(problem)
     return Trial(problem, settled(statement, sizes), network, statement.dynamics, sizes, frozenset(observe), store)
+
+
+def with_signs(problem: Problem) -> Problem:
+    """The same inputs with the label 1 where the label is above the median, else -1."""
+    return Problem(problem.X, np.where(problem.y > np.median(problem.y), 1.0, -1.0), problem.delta)
 
 
 def on_a_line(problem: Problem) -> Problem:

@@ -180,6 +180,8 @@ def demand(
     asked = limit(q.m), limit(q.eta)
     if evaluation is not None and evaluation.note and problem.degeneracy is None:
         notes.insert(0, evaluation.note)
+    if given:
+        notes.insert(0, f"for the given {', '.join(f'{name} = {number!r}' for name, number in given.items())}")
     return Demand(
         theorem=statement.identifier,
         name=statement.name,

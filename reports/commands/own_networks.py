@@ -46,7 +46,7 @@ def run_own(
         store: where runs are kept and taken from.
     """
     from reports.both_sides.judging import own_network
-    from reports.both_sides.trials import settled
+    from reports.both_sides.trials import settled, trial
     from reports.commands.records import Measurement
 
     setting = settled(statement, sizes)
@@ -62,7 +62,13 @@ def run_own(
         data=data,
         identity=problem.identity,
         demand=demand(
-            problem, statement, edition, width=sizes.width, step_size=found[0].step_size, given=given, setting=setting
+            problem,
+            statement,
+            edition,
+            width=trial(problem, statement, sizes, ()).width,
+            step_size=found[0].step_size,
+            given=given,
+            setting=setting,
         ),
         runs=(),
         certificates=(),
@@ -77,6 +83,9 @@ def own_page(record: Measurement, console: Console) -> None:
     console.print(record.data[0].value)
     first = record.own_networks[0]
     console.print(f"{first.identifier}: {first.setting}; {first.dynamics}")
+    if first.given:
+        given = ", ".join(f"{name} = {number!r}" for name, number in first.given.items())
+        console.print(f"given, and taken as they are: {given}")
     for one in record.own_networks:
         console.print(f"\nseed {one.seed}: {words(one)}")
         for edition in one.editions:
@@ -108,11 +117,12 @@ def conditions(one: OwnNetwork, edition: OwnEdition) -> RenderableType:
         both = shown.left is not None and shown.right is not None
         sides = f"{digits(shown.left)} {shown.relation} {digits(shown.right)}" if both else shown.reason
         rows.append((row.name, row.verdict, "" if row.verdict == estimate.verdict else estimate.verdict, sides))
+    certified = "certified or given" if one.given else "certified"
     head = (
-        f"{one.statement}, {edition.edition} edition; conditions: {edition.condition} by certified numbers, "
+        f"{one.statement}, {edition.edition} edition; conditions: {edition.condition} by {certified} numbers, "
         f"{edition.condition_measured} with the run's own"
     )
-    return table(("condition", "certified", "estimated", "both sides, or why"), rows, title=head)
+    return table(("condition", certified, "estimated", "both sides, or why"), rows, title=head)
 
 
 def promises(edition: OwnEdition) -> RenderableType:

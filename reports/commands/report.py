@@ -120,8 +120,8 @@ def _page(comparison: Comparison, out: Path, console: Console) -> None:
     for one in comparison.own_networks:
         for edition in one.editions:
             console.print(
-                f"{one.identifier}, {edition.edition} edition, on its own networks; "
-                f"conditions there: {edition.condition_measured}"
+                f"{one.identifier}, {edition.edition} edition, on its own networks; conditions there: "
+                f"{edition.condition} by certified numbers, {edition.condition_measured} with the run's own"
             )
             console.print(promises(edition))
     console.print(f"the page: {out / 'index.html'}")

@@ -3,12 +3,14 @@
 import math
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from sympy import Le
 
 from bounds import quantities as q
+from bounds.arithmetic import Enclosure, Outcome
 from bounds.catalogue import theorem, theorems
 from bounds.papers import dong2019
 from bounds.problem import Problem
@@ -17,7 +19,7 @@ from empirical.dynamics import GradientDescent, trajectory
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES
 from empirical.store import Store
-from reports.both_sides.judging import Reading, needs, own_edition, own_network
+from reports.both_sides.judging import Reading, needs, outcome_on_run, own_edition, own_network
 from reports.both_sides.observed import NO_RUN, OBSERVED
 from reports.both_sides.trials import Sizes, on_a_line, trial
 from tests.empirical.cases import unit_rows
@@ -175,10 +177,73 @@ def test_conditions_are_apart_by_certified_numbers_and_by_those_of_the_run(store
     assert certified["Jacobian"] == "undecided" and estimated["Jacobian"] in ("holds", "fails")
     assert edition.condition == "undecided"
     assert all(side.promised is None or side.promised.kind == "float" for side in edition.sides)
+    jacobian = next(row for row in edition.conditions_measured if row.name == "Jacobian")
+    assert jacobian.right.kind == "float"  # sigma_0 of the run stands there, however exactly it is stored
+    assert all(side is None or side.kind != "float" for row in edition.conditions for side in (row.left, row.right))
+
+
+def convergence(store, losses, *, steps=60):
+    """The row of a promised curve for a run that has these losses at its end, and nothing seen beyond."""
+    statement = theorem("baseline-two-layer-descent")
+    tried = trial(PROBLEM, statement, Sizes(width=48, steps=steps), needs([statement]), store)
+    kept = len(tried.run.losses) - len(losses)
+    tried.run = msgspec.structs.replace(tried.run, losses=[*tried.run.losses[:kept], *losses])
+    found = own_edition(Reading(tried), statement, statement.edition("explicit"), {})
+    return next(side for side in found.sides if side.name == "convergence")
+
+
+@pytest.mark.parametrize("last", [math.inf, math.nan])
+def test_a_run_that_explodes_breaks_the_promised_curve(store, last):
+    assert convergence(store, []).verdict == "holds"
+    side = convergence(store, [last])
+    assert side.verdict == "fails" and "first broken at step 60: inf" in side.note
+
+
+def test_a_curve_that_is_broken_on_the_way_says_where(store):
+    """The last step, which the row shows, keeps the promise."""
+    side = convergence(store, [1e6, *[1e-3] * 28])
+    assert side.verdict == "fails" and "first broken at step 32: 1414" in side.note
+    assert side.measured.bounds[0] < side.promised.bounds[0]
+
+
+@pytest.mark.parametrize("last", [math.inf, math.nan, 1e3])
+def test_a_loss_that_does_not_fall_takes_for_ever_and_has_no_rate(store, last):
+    tried = trial(PROBLEM, theorem("liu2020-two-layer"), SMALL, (), store)
+    tried.run = msgspec.structs.replace(tried.run, losses=[*tried.run.losses[:-1], last])
+    assert OBSERVED["steps per factor e"].read(tried) == math.inf
+    assert OBSERVED["rate of decay"].read(tried) < 0
+
+
+@pytest.mark.parametrize(("last", "verdict"), [(10, "too short to tell"), (60, "fails")])
+def test_a_run_that_ended_early_is_held_to_the_steps_it_took(store, last, verdict):
+    """A goal that was to be reached in 30 steps, and is not within so many."""
+    statement = theorem("allenzhu2019-core")
+    tried = trial(PROBLEM, statement, SMALL, needs([statement]), store)
+    run = tried.run
+    tried.run = msgspec.structs.replace(run, at=run.at[: last + 1], losses=[1.0] * (last + 1))
+    edition = statement.edition("explicit")
+    promised = next(p for p in edition.promises if p.name == "steps")
+    within = replace(edition, promises=(Promise("steps", Le(promised.measured, 30)),))
+    (side,) = (s for s in own_edition(Reading(tried), statement, within, {}).sides if s.name == "steps")
+    assert (side.verdict, side.note) == (verdict, "not reached within the run")
+
+
+def test_a_side_within_a_wide_enclosure_or_within_chance_is_undecided():
+    wide = Enclosure.between(1.0, 100.0)
+    for above, holds, fails in ((True, 1.0, 101.0), (False, 100.0, 0.9)):
+        assert outcome_on_run(holds, above, wide, 0.0) == Outcome.HOLDS
+        assert outcome_on_run(fails, above, wide, 0.0) == Outcome.FAILS
+        for left in (50.0, 100.0 if above else 1.0, math.nan):
+            assert outcome_on_run(left, above, wide, 0.0) == Outcome.UNDECIDED
+        for left in (1.0, 1.2, 0.8):
+            assert outcome_on_run(left, above, Enclosure.of(1), 0.3) == Outcome.UNDECIDED
+        assert outcome_on_run(1.0, above, Enclosure.of(1), 0.0) == Outcome.HOLDS
+    assert outcome_on_run(0.0, True, None, 0.0) == Outcome.UNDECIDED
 
 
 def test_given_numbers_take_the_place_of_measured_ones(store):
     found = own_network(PROBLEM, theorem("baseline-flow"), SMALL, given={"sigma_0": 0.25}, store=store)
+    assert found.given == {"sigma_0": 0.25}
     row = next(row for row in found.editions[0].conditions_measured if row.name == "Jacobian")
     beta = 4 / (3 * math.sqrt(3)) * np.linalg.norm(PROBLEM.unit_rows, 2) / math.sqrt(48)
     assert row.left.bounds[0] == pytest.approx(beta, rel=1e-9)
@@ -192,6 +257,21 @@ def test_inputs_on_a_line_keep_labels_and_become_one_number():
     assert line.X.shape == (N, 1)
     np.testing.assert_array_equal(line.y, PROBLEM.y)
     np.testing.assert_allclose(np.abs(line.X[:, 0]), np.abs(PROBLEM.X @ np.linalg.svd(PROBLEM.X)[2][0]))
+
+
+def test_labels_of_a_logistic_loss_are_signs_on_both_sides(store):
+    """And the record says so: conditions and run are about the same labels, which are not those of the data."""
+    problem = Problem(PROBLEM.X, np.arange(6.0), 0.1)
+    tried = trial(problem, theorem("ji2020-logistic"), SMALL, (), store)
+    np.testing.assert_array_equal(tried.problem.y, [-1, -1, -1, 1, 1, 1])
+    np.testing.assert_array_equal(tried.y, tried.problem.y)
+    assert "labels are 1 above their median" in own_network(problem, theorem("ji2020-logistic"), SMALL).note
+    assert not own_network(PROBLEM, theorem("ji2020-logistic"), SMALL).note
+
+
+def test_several_labels_a_row_are_refused():
+    with pytest.raises(ValueError, match="one label a row"):
+        own_network(Problem(PROBLEM.X, np.ones((N, 3)), 0.1), theorem("liu2020-two-layer"), SMALL)
 
 
 def test_what_names_no_network_or_another_depth_is_refused():

@@ -283,6 +283,23 @@ def test_seeds_are_counted_and_stored_runs_are_taken_again(capsys):
     assert "conclusion kept by" in said(capsys, *RUN, "--seeds", "3", "--seed", "7", "--store", "kept")
 
 
+def test_runs_too_short_to_tell_count_neither_way(capsys):
+    tokens = ["measure", *SMALL, "--width", "64", "--step-size", "theorem", "--steps", "3", "--seeds", "3"]
+    assert "kept by 0 and broken by 0 of 3" in (page := " ".join(said(capsys, *tokens).split()))
+    assert "at least 0.000, and at most 1.000" in page
+
+
+def test_own_networks_are_decided_at_their_width_and_show_what_was_given(capsys):
+    tokens = ["measure", "baseline-two-layer-descent", *SMALL, "--steps", "3"]
+    read = record(capsys, records.Measurement, *tokens)
+    (row,) = (c for c in read.demand.conditions if c.left is not None and c.name == "width")
+    assert row.left.bounds == (256.0, 256.0)
+    tokens = ["measure", "baseline-flow", *SMALL, "--width", "16", "--steps", "3", "--given", "sigma_0=0.25"]
+    assert "sigma_0 = 0.25" in record(capsys, records.Measurement, *tokens).demand.note
+    page = " ".join(said(capsys, *tokens).split())
+    assert "given, and taken as they are: sigma_0 = 0.25" in page and "by certified or given numbers" in page
+
+
 def test_a_step_beyond_any_promise_is_refused(capsys):
     assert main(["measure", *SMALL, "--step-size", "4.1", "--steps", "3"]) == 2
     assert "2 / lambda_0 = 4" in capsys.readouterr().err
@@ -352,6 +369,13 @@ def test_a_report_is_written_and_written_again_from_its_runs(capsys, folder):
     assert f"{len(kept)} runs and tested widths were in out/runs before" in err
     for row in first.editions:
         assert not row.identifier or row.edition in out
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_terminal_tells_estimated_conditions_from_certified_ones(capsys):
+    """Of oymak2019-start nothing is decided by the data; the run's own numbers say more, as an estimate."""
+    tokens = ["report", "--quick", "--data", "sphere:n=4,d=3,seed=1", "--theorems", "oymak2019-start", "--out", "out"]
+    assert "conditions there: undecided by certified numbers" in " ".join(said(capsys, *tokens).split())
 
 
 # For eyes
