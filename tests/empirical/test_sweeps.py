@@ -170,9 +170,18 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_resumes(grid, runs, 
     assert all(Store(runs).get(key, Run) == run for key, run in expected.items())
 
 
-def test_two_sweeps_on_one_folder_share_the_work(grid, runs, expected):
-    sweeps = [start(grid, runs) for _ in range(2)]
-    records = [end(sweep)[0] for sweep in sweeps]
+def test_two_sweeps_on_one_folder_share_the_work(grid, runs, alone_of):
+    text = GRID.replace("[64, 128]", str(list(range(64, 76)))).replace("0..29", "0..4")  # at least twelve jobs
+    expected = alone_of(text)
+    grid.write_text(text)
+    first = start(grid, runs)
+    until(lambda: count(runs) > 0)
+    os.killpg(first.pid, signal.SIGSTOP)  # else it may be done before the second has come to work
+    stopped_at = count(runs)
+    second = start(grid, runs)
+    until(lambda: count(runs) > stopped_at)
+    os.killpg(first.pid, signal.SIGCONT)
+    records = [end(sweep)[0] for sweep in (first, second)]
     assert sum(record["finished"] for record in records) == RUNS  # nothing was trained twice
     assert all(record["finished"] + record["reused"] == RUNS for record in records)
     assert all(record["finished"] > 0 for record in records)
