@@ -36,10 +36,7 @@ from bounds.activations.pointwise import POINTWISE, Pointwise
 from bounds.arithmetic import Enclosure
 from bounds.certificates.stack import Floats, Layer, Stack, Weights, check_tensor
 from bounds.linalg.products import accurate_product
-from bounds.linalg.rounding import UNIT, gamma, inflate, require_ieee_arithmetic
-
-UNDERFLOW = 2.0**-480
-"""More than all underflows behind one number lose, also where 2^30 squares of at most 2^-1022 vanish under a root."""
+from bounds.linalg.rounding import UNDERFLOW, UNIT, gamma, inflate, require_ieee_arithmetic
 
 HARMLESS = 2.0**-100
 """Matrices whose largest number is smaller are multiplied plainly; see :mod:`bounds.linalg.intervals`."""

@@ -60,9 +60,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bounds import linalg
-from bounds.certificates.evaluation import MANY, UNDERFLOW, Evaluation, Signals, row_norms
+from bounds.certificates.evaluation import MANY, Evaluation, Signals, row_norms
 from bounds.certificates.stack import Floats, Stack
-from bounds.linalg.rounding import inflate
+from bounds.linalg.rounding import UNDERFLOW, inflate
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,8 @@ def smoothness(stack: Stack, at: Evaluation, X: Floats, radius: float, *, from_z
     forward = _forward(at, radius)
     margin = np.inf
     if at.pointwise.smoothness is None:
-        margin = min(
-            float((np.abs(signal.z).min(axis=1) - reach).min())
-            for signal, reach in zip(at.signals, forward.reach, strict=False)
-            if signal is not at.signals[-1]
-        )
+        hidden_layers = zip(at.signals[:-1], forward.reach, strict=False)
+        margin = float(np.min([np.abs(signal.z).min(axis=1) - reach for signal, reach in hidden_layers]))
     rows = _largest_eigenvalues(_second_derivatives(at, forward, radius))
     return Smoothness(inflate(float(np.sqrt(rows @ rows)), MANY), margin)
 
@@ -146,7 +143,7 @@ def _forward(at: Evaluation, radius: float) -> _Forward:
     result = _Forward([], [], [])
     for index, signal in enumerate(at.signals):
         size = signal.seen_norm + signal.layer.patch_norm * _norm(slope) * radius
-        alpha = signal.scale * signal.layer.patch_norm * (signal.size + _moved(signal, radius)) * slope
+        alpha = signal.scale * signal.layer.patch_norm * (signal.size + _moved(signal, radius)) * slope + UNDERFLOW
         if signal.layer.trained:
             alpha[:, index] += np.sqrt((signal.scale * size) ** 2 + signal.layer.bias * signal.layer.positions)
         result.alpha.append(alpha)
@@ -171,7 +168,7 @@ def _second_derivatives(at: Evaluation, forward: _Forward, radius: float) -> Flo
             arrow_change = signal.skip * past
             largest = signal.arrow_size + arrow_change
             Q += (beta * largest)[:, None, None] * alpha[:, :, None] * alpha[:, None, :]
-            change = lipschitz * arrow_change + signal.arrow_size * beta * _norm(alpha) * radius
+            change = lipschitz * arrow_change + signal.arrow_size * beta * _norm(alpha) * radius + UNDERFLOW
         slope = signal.scale * signal.layer.patch_norm * (signal.slope_size + change)
         if signal.layer.trained:
             Q[:, index, :] += slope[:, None] * below_slope
@@ -200,4 +197,4 @@ def _moved(signal: Signals, radius: float) -> float:
 
 def _norm(vectors: Floats) -> Floats:
     norms: Floats = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return norms
+    return norms + UNDERFLOW

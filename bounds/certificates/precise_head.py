@@ -20,7 +20,7 @@ from bounds.activations.pointwise import POINTWISE
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.shadowing import Shadow, State
 from bounds.certificates.smooth_descent import LARGEST, SmoothDescent, evaluate
-from bounds.linalg.rounding import TINY, UNIT, FloatArray, inflate
+from bounds.linalg.rounding import TINY, UNDERFLOW, UNIT, FloatArray, inflate
 
 BITS = 320
 """Of the numbers: errors may grow by a factor of e^170 before float64 takes over."""
@@ -87,7 +87,7 @@ class Head:
             if not np.abs(points).max() < LARGEST:
                 self.exploded = True
                 return
-            largest = inflate(float(np.sqrt(np.square(points).sum(axis=(1, 2)).max())), points[0].size)
+            largest = inflate(float(np.sqrt(np.square(points).sum(axis=(1, 2)).max())) + UNDERFLOW, points[0].size)
             self._shadow.away = inflate(2 * UNIT * largest + points[0].size * TINY, 4)
             self._shadow.advance(replace(evaluate(self.descent, points), defect=np.array(defects)))
             self.weights, self.steps = history[-1], self.steps + WINDOW

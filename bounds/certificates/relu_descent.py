@@ -27,7 +27,7 @@ from bounds.arithmetic import PRECISION
 from bounds.linalg.batches import spectral_ends
 from bounds.linalg.double_double import split, two_product, two_sum
 from bounds.linalg.products import ExactFactor
-from bounds.linalg.rounding import UNIT, FloatArray, gamma, inflate
+from bounds.linalg.rounding import UNDERFLOW, UNIT, FloatArray, gamma, inflate
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class ReluDescent:
     @cached_property
     def longest(self) -> float:
         """v, from above."""
-        return inflate(math.sqrt(float(np.square(self.X).sum(axis=1).max())), self.X.shape[1])
+        return inflate(math.sqrt(float(np.square(self.X).sum(axis=1).max())) + UNDERFLOW, self.X.shape[1])
 
     @cached_property
     def inner(self) -> gram.Gram:
@@ -117,8 +117,8 @@ class ReluDescent:
         r_low = error + more - goal_low  # r + r_low is eta c times the residual
         sizes = eta * c * (c * np.abs(sums) + np.abs(self.targets).sum(axis=0))
         wrong = eta * c * c * (counts * z_error + sum_error) + 16 * UNIT**2 * sizes
-        residual_error = inflate(float(np.sqrt(wrong @ wrong)) / (eta * c), n + 16)
-        residual = inflate(float(np.linalg.norm(r + r_low)) / (eta * c), n + 16)
+        residual_error = inflate((float(np.sqrt(wrong @ wrong)) + UNDERFLOW) / (eta * c), n + 16)
+        residual = inflate((float(np.linalg.norm(r + r_low)) + UNDERFLOW) / (eta * c), n + 16)
         jacobian = inflate(self.spectral * math.sqrt(float(counts.max()) / m), 4)
         if eta * jacobian**2 > 1.99:
             jacobian = self.jacobian_norm(active)
@@ -130,7 +130,7 @@ class ReluDescent:
         rounding = 3 * UNIT * (largest(low) + largest(lost) + largest(g_rest))
         lost += low
         lost += g_rest
-        length = float(np.linalg.norm(g_leading + g_rest))
+        length = float(np.linalg.norm(g_leading + g_rest)) + UNDERFLOW
         high, low = two_sum(moved, lost)
         defect = eta * jacobian * residual_error + math.sqrt(m * d) * (g_error + rounding)
         return Step(

@@ -38,7 +38,7 @@ from bounds import linalg
 from bounds.activations.float64 import Float64Activation
 from bounds.linalg.batches import spectral_ends
 from bounds.linalg.products import RightFactor
-from bounds.linalg.rounding import UNIT, FloatArray, gamma, inflate
+from bounds.linalg.rounding import UNDERFLOW, UNIT, FloatArray, gamma, inflate
 
 LARGEST = 2.0**60
 """Of stored numbers, and of weights on the way: the rounding bounds are made for harmless magnitudes."""
@@ -116,7 +116,7 @@ class SmoothDescent:
     @cached_property
     def longest(self) -> float:
         """The norm v of the longest input, from above."""
-        return inflate(math.sqrt(float(np.square(self.X).sum(axis=1).max())), self.X.shape[1])
+        return inflate(math.sqrt(float(np.square(self.X).sum(axis=1).max())) + UNDERFLOW, self.X.shape[1])
 
     @cached_property
     def lipschitz(self) -> float:
@@ -141,7 +141,7 @@ class SmoothDescent:
     def target_size(self) -> float:
         """|| |b| + |y| ||, from above."""
         sizes = np.abs(self.targets).sum(axis=0)
-        return inflate(math.sqrt(float(sizes @ sizes)), len(sizes) + 2)
+        return inflate(math.sqrt(float(sizes @ sizes)) + UNDERFLOW, len(sizes) + 2)
 
     def run(self, start: FloatArray, steps: int) -> FloatArray:
         """Plain float64 gradient descent: the weights v_0..v_steps (steps + 1, m, d)."""
@@ -235,22 +235,22 @@ def _evaluate(descent: SmoothDescent, history: FloatArray) -> tuple[FloatArray, 
 
     sums, sum_error = _signed_sums(descent.signs, s, 1.0 + descent.slope * largest)
     r = c * sums - b - y
-    norm = inflate(np.sqrt(np.einsum("ki,ki->k", r, r)), n)
-    sizes = np.sqrt(m * np.einsum("kri,kri->ki", Z, Z))  # at least sum_r |z_ri|, by Cauchy and Schwarz
+    norm = inflate(_roots(np.einsum("ki,ki->k", r, r)), n)
+    sizes = _roots(m * np.einsum("kri,kri->ki", Z, Z))  # at least sum_r |z_ri|, by Cauchy and Schwarz
     per_size = descent.slope * UNIT + activation.value_error_per_size
     constant = m * (descent.slope * z_error + activation.value_error) + sum_error
-    outputs = np.sqrt(np.einsum("ki,ki->k", errors := c * (per_size * sizes + constant), errors))
+    outputs = _roots(np.einsum("ki,ki->k", errors := c * (per_size * sizes + constant), errors))
     residual_error = inflate(outputs + UNIT * (7 * norm + 8 * descent.target_size), m + n + 16)
 
     slope_error = inflate(activation.slope_error + descent.smoothness * z_error_largest, 3)
     mean_square = np.einsum("kri,kri->ki", slope, slope).max(axis=1) / m
-    jacobian = inflate(S * (np.sqrt(mean_square) + slope_error), m + 8)
+    jacobian = inflate(S * (_roots(mean_square) + slope_error), m + 8)
 
     if eta * float(jacobian.max()) ** 2 > STABLE:
         _sharpen(descent, slope, S * slope_error, jacobian)
 
     slope *= r[:, None, :]
-    products = np.sqrt(np.einsum("kri,kri->k", slope, slope))
+    products = _roots(np.einsum("kri,kri->k", slope, slope))
     gradient, gradient_error = descent.outputs.product(slope.reshape(-1, n))
     gradient = gradient.reshape(steps, m, d)
     gradient *= (eta * c * descent.signs)[:, None]
@@ -288,7 +288,7 @@ def _sharpen(descent: SmoothDescent, slopes: FloatArray, wrong: float, bounds: F
     middle = slopes[len(slopes) // 2]
     norm = descent.computed_spectrum(middle)[1]
     change = slopes - middle
-    apart = descent.spectral * np.sqrt(np.einsum("kri,kri->ki", change, change).max(axis=1) / len(middle))
+    apart = descent.spectral * _roots(np.einsum("kri,kri->ki", change, change).max(axis=1) / len(middle))
     np.minimum(bounds, inflate(norm + apart + wrong, len(middle) + 8), out=bounds)
     loose = (apart > SHARP * norm) & (descent.step_size * np.square(bounds) > STABLE)
     if loose.any() and len(slopes) > 1:
@@ -300,7 +300,12 @@ def _sharpen(descent: SmoothDescent, slopes: FloatArray, wrong: float, bounds: F
 
 def _norms(steps: FloatArray) -> FloatArray:
     """The Frobenius norm in each step (steps, m, d)."""
-    return np.asarray(np.sqrt(np.einsum("krp,krp->k", steps, steps)))
+    return _roots(np.einsum("krp,krp->k", steps, steps))
+
+
+def _roots(sums: FloatArray) -> FloatArray:
+    """The roots of sums of squares, of which some may have vanished."""
+    return np.asarray(np.sqrt(sums) + UNDERFLOW)
 
 
 def _signed_sums(signs: FloatArray, s: FloatArray, largest: float) -> tuple[FloatArray, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bounds.linalg.rounding import FloatArray, gamma, inflate
+from bounds.linalg.rounding import UNDERFLOW, FloatArray, gamma, inflate
 
 
 def spectral_ends(a: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -28,7 +28,7 @@ def spectral_ends(a: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _lower_ends(a: FloatArray, guesses: FloatArray) -> FloatArray:
     d = a.shape[1]
-    sizes = inflate(np.sqrt(np.einsum("kij,kij->k", a, a)), d * d)
+    sizes = inflate(np.sqrt(np.einsum("kij,kij->k", a, a)), d * d) + UNDERFLOW
     diagonal = np.arange(d)
     for slack in (2.0**-46, 2.0**-36, 2.0**-20):
         shifts = guesses - slack * d * sizes
@@ -39,7 +39,7 @@ def _lower_ends(a: FloatArray, guesses: FloatArray) -> FloatArray:
         except np.linalg.LinAlgError:  # a guess too high, or a matrix that is zero
             continue
         residuals = shifted - factors @ factors.transpose(0, 2, 1)
-        distances = inflate(np.sqrt(np.einsum("kij,kij->k", residuals, residuals)), d * d)
+        distances = inflate(np.sqrt(np.einsum("kij,kij->k", residuals, residuals)), d * d) + UNDERFLOW
         traces = inflate(np.einsum("kij,kij->k", factors, factors), d * d)
         lost = gamma(d + 3) * (sizes + d * np.abs(shifts) + traces) + distances
         proved = np.nextafter(shifts - inflate(lost, 8), -np.inf)

@@ -27,6 +27,9 @@ operations stand behind any number here. One operation loses at most 2^-1022 tim
 a BLAS thread flushes subnormal results, or subnormal operands, to zero -- so all together lose less than 2^-742.
 """
 
+UNDERFLOW = 2.0**-480
+"""More than all underflows behind one number lose, also where 2^30 squares of at most 2^-1022 vanish under a root."""
+
 
 def gamma(roundings: int) -> float:
     """Bound the relative error of a term that passes through this many roundings.

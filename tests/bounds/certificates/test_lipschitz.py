@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bounds.activations.pointwise import POINTWISE
 from bounds.certificates.convolution import Convolution
 from bounds.certificates.evaluation import evaluate
-from bounds.certificates.lipschitz import smoothness
+from bounds.certificates.lipschitz import _norm, smoothness
 from bounds.certificates.stack import Layer, Stack
 from tests.bounds.certificates.networks import (
     data,
@@ -301,3 +301,7 @@ def test_both_layers_from_zero_output_weights(activation: str, bias: bool) -> No
     found = max(steepest(network, weights, X, radius, 0) for radius in (0.01, 1.0, 10.0))
     assert 0.3 * bound <= found <= bound
     assert bound == smoothness(network, at, X, 1e6, from_zero=True).lipschitz
+
+
+def test_norms_whose_squares_vanish_are_bounded() -> None:
+    assert _norm(np.array([[3e-200, 4e-200]]))[0] >= 5e-200

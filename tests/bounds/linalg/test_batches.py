@@ -54,3 +54,10 @@ def test_a_wrong_factor_is_not_trusted(monkeypatch):
     lower, _ = spectral_ends(a)
     assert (lower <= true[:, 0]).all()
     assert (lower < true[:, 0] - 1e-3).all()
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-170, 1e-250, 1e-320])
+def test_ends_of_matrices_whose_squares_vanish(scale):
+    lower, upper = spectral_ends(np.array([[[-1.0, 0.0], [0.0, 2.0]]]) * scale)
+    assert lower[0] <= -scale
+    assert upper[0] >= 2 * scale
