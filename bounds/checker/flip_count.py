@@ -100,7 +100,7 @@ class Start:
         least, most = ends["least_eigenvalue"]
         if least_sign(H, arb(least)) is not Sign.POSITIVE or least_sign(H, arb(most)) is not Sign.NEGATIVE:
             raise Invalid("the least eigenvalue at the start is not proved")
-        sizes = np.outer(np.linalg.norm(W, axis=1), [above(v) for v in lengths])
+        sizes = np.outer(np.linalg.norm(W, axis=1) + 2.0**-500, [above(v) for v in lengths])  # squares may vanish
         wrong = (X.shape[1] + 16) * 2.0**-51 * sizes + 2.0**-900
         return cls(z, wrong, G, lengths, largest, arb(high), arb(least))
 

@@ -114,14 +114,16 @@ class Run:
         self.v = largest([self.G[i, i] for i in range(n)]).sqrt().upper()
         self.pace = eta / arb(m).sqrt()
         self.fuzz = (n + d + 16) * 2.0**-51  # four times what n + d + 16 roundings are
-        self.sizes = np.linalg.norm(W, axis=1)
+        self.sizes = np.linalg.norm(W, axis=1) + 2.0**-500  # squares may vanish
         self.total, self.offsets = [0] * n, {}  # type: tuple[list[int], dict[int, dict[int, int]]]
         self.sums, self.shifts = np.zeros(n), np.zeros((m, n))  # the same in float64
         self.active: Pattern = np.zeros((m, n), dtype=bool)
         self.counts, self.K = np.zeros((n, n)), arb_mat(n, n)
         self.E, self.e, self.walked = arb(0), arb(0), arb(0)
         self.travel, self.due = 0.0, np.full(m, -np.inf)
-        self._look()
+        if not (self.v >= arb(2) ** -200 and eta >= arb(2) ** -900):
+            raise Invalid("the inputs or the step are too small for float64")
+        self._look(started=False)
         self._settle(r)
 
     def off(self) -> arb:
@@ -145,7 +147,7 @@ class Run:
         self.total = [u + v for u, v in zip(self.total, self.parts, strict=True)]
         self.sums = np.array([np.ldexp(float(u), -BELOW) for u in self.total])
         self.travel = (self.travel + above(self.pace * self.spectral * norm(q))) * (1 + 2.0**-50)
-        jumps = self._look()
+        jumps = self._look(started=True)
         self._settle([u - eta * v + w for u, v, w in zip(q, pulled, jumps, strict=True)])
 
     def _settle(self, r: list[arb]) -> None:
@@ -177,7 +179,7 @@ class Run:
         start, moved = matrix(self.W[r]) * self.columns[i], arb_mat(1, len(C), C) * self.products[i]
         return start[0, 0] - self.pace * int(self.a[r]) * moved[0, 0] * arb(2) ** -BELOW
 
-    def _look(self) -> list[arb]:
+    def _look(self, *, started: bool) -> list[arb]:
         """Look at the neurons that may have come to a kink, and return what their flips add to the residual.
 
         Raises:
@@ -195,7 +197,6 @@ class Run:
         self.due[rows] = (self.travel + clear.min(axis=1) / above(self.v)) * (1 - 2.0**-50)
         before = self.active[rows]
         flips = [(int(rows[place]), i) for place, i in np.argwhere(after != before).tolist()]
-        started = any(self.total)
         if started:
             for r, i in flips:
                 jumps[i] += int(self.a[r]) * abs(self._exact(r, i))

@@ -145,13 +145,17 @@ def _jets(activation: Activation, z: list[arb]) -> tuple[list[arb], list[arb]]:
 def _curvature(inputs: arb_mat, r: list[arb], S: arb) -> arb:
     """A bound of ||A||; in float64, where the nonzero spectrum of A = B^T B is that of the smaller of B^T B and B B^T.
 
-    The rows of B are the inputs times |r_i|^(1/2), t is its squared Frobenius norm. A, computed, is wrong by at most
-    (n + d + 16) 2^-51 t in norm, its fourth power by so much times 4 t^4; the allowance w is eight times as large.
+    The rows of B are the inputs times |r_i|^(1/2), over the largest of all entries, so that nothing that counts leaves
+    the range of float64; t is its squared Frobenius norm. A, computed, is wrong by at most (n + d + 16) 2^-51 t in
+    norm, its fourth power by so much times 4 t^4; the allowance w is eight times as large.
     """
-    sizes = np.array([above(abs(v)) for v in r])
-    top, (n, d) = float(sizes.max()), (inputs.nrows(), inputs.ncols())
-    B = np.sqrt(sizes / top)[:, None] * np.array([float(v) for v in inputs.entries()]).reshape(n, d)
+    n, d, roots = inputs.nrows(), inputs.ncols(), [abs(v).upper().sqrt() for v in r]
+    weighted = [root * v for root, row in zip(roots, inputs.tolist(), strict=True) for v in row]
+    top = largest([abs(v) for v in weighted]).upper()
+    if top == 0:
+        return top
+    B = np.array([float(v / top) for v in weighted]).reshape(n, d)
     A = B.T @ B if d < n else B @ B.T
     fourth, t, w = np.linalg.matrix_power(A, 4), arb(float(np.square(B).sum())), arb(n + d + 16) * arb(2) ** -46
     power = arb(float(np.linalg.norm(fourth))) + w * t**4
-    return (S**2).min((power.root(4) + w * t) * (1 + arb(2) ** -20)) * top
+    return (S**2 * largest(roots) ** 2).min((power.root(4) + w * t) * (1 + arb(2) ** -20) * top**2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import flint
@@ -151,8 +152,60 @@ def test_neurons_that_are_not_looked_at_do_not_flip(monkeypatch: pytest.MonkeyPa
 
 def test_flips_matter(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     look = Run._look
-    monkeypatch.setattr(Run, "_look", lambda self: [0 * jump for jump in look(self)])
+    monkeypatch.setattr(Run, "_look", lambda self, **when: [0 * jump for jump in look(self, **when)])
     assert verify(good).fails
+
+
+def test_flips_matter_where_all_residuals_so_far_sum_to_zero() -> None:
+    """After two steps they do, and a neuron flips: residual and patterns by the definition, in rationals."""
+    X, y, eta = [[1, 1], [-2, 0]], [Fraction(-1, 2), Fraction(5, 4)], 1
+    W = [[Fraction(v, 8) for v in row] for row in ((-11, 4), (16, -3), (16, 9), (-15, 13))]
+    signs = [1, -1, 1, -1]
+
+    def outputs(z: list[list[Fraction]]) -> list[Fraction]:
+        return [sum(a * max(row[i], Fraction(0)) for a, row in zip(signs, z, strict=True)) / 2 for i in range(2)]
+
+    def preactivations() -> list[list[Fraction]]:
+        return [[sum(u * v for u, v in zip(w, x, strict=True)) for x in X] for w in W]
+
+    start = preactivations()
+    with flint.ctx.workprec(BITS):
+        run = Run(
+            np.array(W, dtype=np.float64),
+            np.array(signs, dtype=np.float64),
+            np.array(X, dtype=np.float64),
+            arb(eta),
+            [-arb(float(v)) for v in y],
+        )
+        for k in range(5):
+            z = preactivations()
+            r = [f - g - t for f, g, t in zip(outputs(z), outputs(start), y, strict=True)]
+            assert [u == arb(float(v)) for u, v in zip(run.q, r, strict=True)] == [True, True], k
+            assert (run.active == np.array([[v > 0 for v in row] for row in z])).all()
+            for w, a, row in zip(W, signs, z, strict=True):
+                for p in range(2):
+                    w[p] -= Fraction(eta * a, 2) * sum(r[i] * X[i][p] for i in range(2) if row[i] > 0)
+            run.advance()
+
+
+@pytest.mark.parametrize("exponent", [0, -300, -560, -900])
+def test_signs_at_the_start_are_exact_for_weights_of_any_size(exponent: int) -> None:
+    """Each pre-activation is what rounding a solution of w.x = 0 leaves."""
+    rng = np.random.default_rng(3)
+    X, W = rng.standard_normal((1, 3)), rng.standard_normal((64, 3))
+    W[:, 2] = -(W[:, 0] * X[0, 0] + W[:, 1] * X[0, 1]) / X[0, 2]
+    W = np.ldexp(W, exponent)
+    z = [sum(Fraction(u) * Fraction(v) for u, v in zip(w, X[0].tolist(), strict=True)) for w in W.tolist()]
+    kept = [r for r, v in enumerate(z) if v != 0]
+    with flint.ctx.workprec(BITS):
+        run = Run(W[kept], np.ones(len(kept)), X, arb(1), [arb(1)])
+    assert run.active[:, 0].tolist() == [z[r] > 0 for r in kept]
+
+
+@pytest.mark.parametrize(("size", "step_size"), [(-201, 1.0), (0, 2.0**-901)])
+def test_what_could_vanish_in_float64_is_refused(size: int, step_size: float) -> None:
+    with flint.ctx.workprec(BITS), pytest.raises(Invalid, match="too small"):
+        Run(np.ones((1, 1)), np.ones(1), np.array([[2.0**size]]), arb(step_size), [arb(1)])
 
 
 def test_a_bound_for_all_patterns_is_one() -> None:
@@ -261,7 +314,7 @@ def _nan(record: Record, arrays: Arrays) -> None:
         (lambda r, a: a.update({"layers.1.weight": 2 * a["layers.1.weight"]}), "treated"),
         (_nan, "finite"),
         (lambda r, a: r["statement"].update(step_size=(2.0**1000).hex()), "bounds|kink"),
-        (lambda r, a: r["statement"].update(step_size=(2.0**-1000).hex()), "residual"),
+        (lambda r, a: r["statement"].update(step_size=(2.0**-1000).hex()), "too small"),
     ],
 )
 def test_forged_replays_are_rejected(

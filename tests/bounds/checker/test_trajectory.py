@@ -28,6 +28,17 @@ def test_the_curvature_of_every_neuron_is_bounded(seed: int, n: int, d: int) -> 
     assert _curvature(matrix(X), [arb(0)] * n, arb(S)) < 1e-300
 
 
+@pytest.mark.parametrize("exponent", [-1000, -270, 270])
+def test_the_curvature_scales_with_the_inputs(exponent: int) -> None:
+    """Its fourth power would leave the range of float64; so would inputs beside large residuals of others."""
+    X, r = np.random.default_rng(0).standard_normal((3, 4)), [arb(1), arb(-2), arb(3)]
+    scale, S = arb(2) ** exponent, arb(np.linalg.norm(X, 2)) * 2
+    plain, scaled = _curvature(matrix(X), r, S), _curvature(matrix(X) * scale, r, S * scale)
+    assert plain / scale**-2 * (1 - arb(2) ** -30) <= scaled
+    apart = _curvature(matrix(np.diag([1.0, 1e150])), [arb(2) ** 600, arb(2) ** -1100], arb(10) ** 151)
+    assert apart >= arb(2) ** 600
+
+
 @pytest.mark.parametrize("activation", ["tanh", "erf", "softplus", "gelu", "sigmoid", "silu"])
 def test_slopes_are_those_of_the_network(activation: str) -> None:
     kind = activations()[activation]
