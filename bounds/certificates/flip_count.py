@@ -28,12 +28,10 @@ from dataclasses import dataclass
 import flint
 import numpy as np
 from flint import arb
-from numpy.typing import NDArray
 
 from bounds import gram, linalg
 from bounds.arithmetic import PRECISION, Enclosure, Outcome, Verdict, compare, exact_ball
-
-Floats = NDArray[np.float64]
+from bounds.certificates.stack import LARGEST, Floats
 
 UNIT_ROUNDOFF = 2.0**-53
 FLUSHED = 2.0**-1020
@@ -130,7 +128,7 @@ class Start:
 
     def losses(self, radius: float) -> tuple[arb, arb, arb]:
         """Upper bounds of drift, unsettled and kink at R."""
-        near = (self.magnitudes <= radius).astype(np.float64)
+        near = (~(self.magnitudes > radius)).astype(np.float64)
         both = near.T @ near  # counts: exact in float64
         counts = np.diag(both)
         either = (counts[:, None] + counts[None, :] - both) / self.width
@@ -219,5 +217,5 @@ def _check(X: Floats, y: Floats, weights: Floats, signs: Floats) -> None:
             f"output weights of shape {signs.shape}: give one of -1 and +1 per neuron, shape ({len(weights)},)"
         )
     for name, array in (("X", X), ("y", y), ("weights", weights)):
-        if array.dtype != np.float64 or not np.isfinite(array).all():
-            raise ValueError(f"{name} must hold finite float64 numbers")
+        if array.dtype != np.float64 or not (np.abs(array) <= LARGEST).all():
+            raise ValueError(f"{name} must hold finite float64 numbers of at most 2^60")

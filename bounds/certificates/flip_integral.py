@@ -30,12 +30,10 @@ from dataclasses import dataclass
 
 import flint
 import numpy as np
-from numpy.typing import NDArray
 
 from bounds.arithmetic import PRECISION, Enclosure, Outcome, Verdict, compare
 from bounds.certificates.flip_count import UNIT_ROUNDOFF, Start
-
-Floats = NDArray[np.float64]
+from bounds.certificates.stack import Floats
 
 SLACK = 2.0**-30
 """What the numbers at the start are relaxed by, so that a checker with other roundings reaches what follows."""
@@ -83,10 +81,10 @@ def flip_integral(X: Floats, y: Floats, weights: Floats, signs: Floats, *, centr
         goal = Enclosure.of(needed.upper * (1 + 4 * SLACK))  # of two factors, each relaxed
         ends, integrals, singular = _steps(start)
         gained = Enclosure.of(float(integrals[-1]))
-        verdict = compare(gained, ">=", goal)
+        verdict = compare(gained, ">", goal)
         unknown = Enclosure(flint.arb("nan"))
         if not verdict.holds:
-            verdict = Verdict(Outcome.UNDECIDED, gained, ">=", goal, "the integral is not proved large enough")
+            verdict = Verdict(Outcome.UNDECIDED, gained, ">", goal, "the integral is not proved large enough")
             return FlipIntegral(verdict, gained, needed, unknown, unknown, *_start(start))
         reached = int(np.searchsorted(integrals, goal.upper))
         slope = flint.arb(float(singular[reached])) ** 2

@@ -233,7 +233,7 @@ def _search(
             ),
             radius,
         )
-        clear = compare(Enclosure.of(ball.margin), ">", 0) if math.isfinite(ball.margin) else None
+        clear = None if ball.margin == math.inf else compare(Enclosure(flint.arb(ball.margin)), ">", 0)
         if clear is not None and not clear.holds:
             return Refusal(_missing(clear, "distance of all pre-activations from the kink > 0"), _KINK, point)
         proof = flow(point) if step_size is None else descent(point, step_size)

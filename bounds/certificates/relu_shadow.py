@@ -68,11 +68,15 @@ def follow(
     error, path, growth, bar = 0.0, 0.0, 0.0, math.inf
     for k in range(most_steps + 1):
         step = descent.step(high, low)
-        off = step.residual_error + step.jacobian * error
-        residual = (step.residual + off) * UP
         nearest = float(np.abs(step.preactivations).min()) * (1.0 - 4 * UNIT)
         margin = (error * descent.longest + step.preactivation_error) * UP
-        lost, exploded = not nearest > margin, not (largest(step.high) < LARGEST and residual < math.inf)
+        lost = not nearest > margin
+        off = step.residual_error + step.jacobian * error
+        if lost:  # neurons that are off in the run may be on; S bounds the Jacobian of every pattern
+            missed = math.sqrt(step.preactivations.size) * step.preactivation_error
+            off = step.residual_error + missed + descent.spectral * error
+        residual = (step.residual + off) * UP
+        exploded = not (largest(step.high) < LARGEST and residual < math.inf)
         last = lost or exploded or k == most_steps
         if residual < PATIENCE * bar or last:
             least, residual = (0.0, math.inf) if exploded else (max(step.residual * DOWN - off * UP, 0.0), residual)

@@ -22,6 +22,9 @@ from bounds.certificates.trajectory import Trajectory
 from bounds.linalg.double_double import split
 from bounds.linalg.rounding import FloatArray, require_ieee_arithmetic
 
+LEAST_STEP = 2.0**-900
+"""Products with shorter steps could vanish in float64."""
+
 
 def certify_trajectory(
     X: FloatArray,
@@ -59,8 +62,8 @@ def certify_trajectory(
     """
     require_ieee_arithmetic()
     X, y, weights, signs = _checked(X, y, weights, signs)
-    if step_size is not None and not 0 < step_size < math.inf:
-        raise ValueError(f"the step size is {step_size}: give a positive number")
+    if step_size is not None and not LEAST_STEP <= step_size < math.inf:
+        raise ValueError(f"the step size is {step_size}: give a positive number, at least 2^-900")
     if most_steps < 0:
         raise ValueError(f"{most_steps} steps cannot be followed: give a number that is not negative")
     activation, step_size = activation.lower(), None if step_size is None else float(step_size)

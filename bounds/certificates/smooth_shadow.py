@@ -121,7 +121,7 @@ def _follow(shadow: Shadow, weights: FloatArray, steps: int, most_steps: int) ->
             rho = residual + float(window.jacobian[k]) * error
             strength = max(sigma - descent.lipschitz * error, 0.0)
             promising = rho < bar and 2 * descent.lipschitz * rho < 0.999 * strength**2
-            last = steps + k == most_steps
+            last = steps + k >= most_steps
             if promising or last:
                 end = _end(descent, history[k], residual, error)
                 if end[1].verdict.holds or last:

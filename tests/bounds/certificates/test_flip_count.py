@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bounds.certificates.flip_count import FlipCount, flip_count
+from bounds.certificates.flip_count import FlipCount, Start, flip_count
 
 
 def rational_descent(
@@ -135,7 +136,7 @@ def test_impossible_and_hopeless_cases_are_not_certified(X: np.ndarray, y: np.nd
     assert flip_count(X, y, weights, signs).verdict.undecided
 
 
-@given(st.integers(0, 10**6), st.integers(-60, 60))
+@given(st.integers(0, 10**6), st.integers(-60, 55))
 def test_the_initial_residual_contains_the_exact_one(seed: int, exponent: int) -> None:
     """One input and a square width keep it rational, so that rounding in the sum over neurons shows."""
     generator = np.random.default_rng(seed)
@@ -175,3 +176,15 @@ def test_bad_networks_are_refused() -> None:
 def test_a_result_names_its_numbers() -> None:
     weights, signs = draw(0, 16, 2)
     assert isinstance(flip_count(np.eye(2), np.ones(2), weights, signs), FlipCount)
+
+
+def test_distances_that_are_no_numbers_count_as_near() -> None:
+    W, signs = np.random.default_rng(0).standard_normal((8, 2)), np.tile([1.0, -1.0], 4)
+    start = Start.measure(np.eye(2), np.ones(2), W, signs, centred=True)
+    unknown = replace(start, magnitudes=np.full_like(start.magnitudes, np.nan))
+    assert all(a.overlaps(b) for a, b in zip(unknown.losses(0.0), start.losses(1e9), strict=True))
+
+
+def test_numbers_that_could_overflow_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 2\\^60"):
+        flip_count(np.eye(2), np.ones(2), np.full((2, 2), 1e300), np.array([1.0, -1.0]))

@@ -100,3 +100,9 @@ def test_neurons_on_a_kink_count_from_the_start() -> None:
     weights = np.tile([[0.0, 1.0], [1.0, 1.0]], (40, 1))
     proof = flip_integral(np.eye(2), np.array([1e-3, 1e-3]), weights, np.tile([1.0, -1.0], 40))
     assert proof.verdict.undecided
+
+
+def test_nothing_is_proved_where_the_gram_matrix_may_be_singular() -> None:
+    """Not even of zero labels, whose integral need not be positive."""
+    found = flip_integral(np.eye(2), np.zeros(2), np.zeros((4, 2)), np.tile([1.0, -1.0], 2), centred=True)
+    assert not found.verdict.holds

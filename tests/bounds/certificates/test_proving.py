@@ -14,7 +14,9 @@ from mpmath import mp, mpf
 
 from bounds import Problem
 from bounds.activations.pointwise import POINTWISE
+from bounds.certificates import proving
 from bounds.certificates.convolution import Convolution
+from bounds.certificates.lipschitz import Smoothness
 from bounds.certificates.proving import Certificate, Refusal, certify, first_certified
 from bounds.certificates.stack import Layer, Stack
 from tests.bounds.certificates.networks import (
@@ -313,3 +315,12 @@ def test_the_first_certified_point_of_a_run() -> None:
     assert isinstance(first_certified(run[:1], network, Problem(X, y)), Refusal)
     with pytest.raises(ValueError, match="no checkpoint"):
         first_certified([], network, Problem(X, y))
+
+
+@pytest.mark.parametrize("margin", [math.nan, -math.inf, -1.0, 0.0])
+def test_a_distance_from_the_kinks_that_is_not_proved_is_none(monkeypatch: pytest.MonkeyPatch, margin: float) -> None:
+    """However smooth the network is said to be."""
+    network, (X, y) = stack("relu", 3, [6], bias=True), data(0, 2, 3)
+    monkeypatch.setattr(proving, "smoothness", lambda *_, **__: Smoothness(0.0, margin))
+    found = certify(draw(network, 0), network, Problem(X, y))
+    assert isinstance(found, Refusal) and "kink" in found.verdict.reason, str(found)

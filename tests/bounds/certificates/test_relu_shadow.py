@@ -1,5 +1,6 @@
 """ReLU networks: exact descent stays within what is proved, on kinks too, and what cannot be is refused."""
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -259,3 +260,61 @@ def test_exact_factors_split_what_they_round():
             off = abs(Fraction(float(leading[i, j])) + Fraction(float(rest[i, j])) - exact)
             assert off <= Fraction(error)
     assert error < 2e-19
+
+
+@pytest.mark.parametrize("step_size", [1e-150, 1e-170, 1e-250])
+def test_tiny_steps_do_not_hide_the_residual(step_size):
+    """eta c r is what the run computes with, and its squares vanish."""
+    descent, weights = problem(0, 3, 4, 64, step_size)
+    y, signs = descent.targets[2], descent.signs
+    found = certify_trajectory(descent.X, y, weights, signs, activation="relu", step_size=step_size, most_steps=2)
+    assert found.residual >= np.linalg.norm(y) * (1 - 1e-9)
+    assert not found.verdict.holds
+
+
+def test_errors_of_tiny_networks_do_not_vanish():
+    """f is homogeneous: weights and labels, made so small, have residuals whose errors are as small, and no smaller."""
+    descent, weights = problem(0, 3, 4, 16)
+    scale = 2.0**-470
+    small = dataclasses.replace(descent, targets=descent.targets * scale)
+    plain, tiny = descent.step(weights, 0 * weights), small.step(weights * scale, 0 * weights)
+    assert tiny.residual_error >= plain.residual_error * scale * 0.5
+    assert tiny.residual >= plain.residual * scale * 0.5
+    assert tiny.length >= plain.length * scale * 0.5
+
+
+def test_inputs_whose_squares_vanish_have_a_length():
+    descent, _ = problem(0, 1, 1, 1)
+    assert dataclasses.replace(descent, X=np.array([[1e-170]])).longest >= 1e-170
+
+
+def test_where_the_pattern_is_lost_the_residual_is_bounded_for_all_patterns(monkeypatch):
+    """Neurons that are off in the run may be on in descent."""
+    step, unsure = ReluDescent.step, 0.0
+
+    def near(self, high, low):
+        found = step(self, high, low)
+        off = np.full_like(found.preactivations, -1e-9)
+        nothing = {"residual": 0.0, "residual_error": 0.0, "jacobian": 0.0}
+        return dataclasses.replace(found, preactivations=off, preactivation_error=unsure, defect=1e-3, **nothing)
+
+    monkeypatch.setattr(ReluDescent, "step", near)
+    descent, weights = problem(0, 2, 3, 8)
+    given = descent.X, descent.targets, weights, descent.signs, 0.3, 5
+    found = relu_shadow.follow(*given)
+    assert found.steps == 1
+    assert found.residual >= 1e-3 * np.linalg.norm(descent.X, 2)
+    unsure = 1e-3
+    found = relu_shadow.follow(*given)
+    assert found.steps == 0
+    assert found.residual >= np.sqrt(2 / 8) * 8 * 1e-3
+
+
+def test_steps_beyond_all_reason_are_refused():
+    descent, weights = problem(0, 2, 2, 4)
+    given = descent.X, descent.targets[2], weights, descent.signs
+    with pytest.raises(ValueError, match="give a positive number"):
+        certify_trajectory(*given, activation="relu", step_size=5e-324)
+    for step_size in (1e280, 1e300, 1.7e308):
+        found = certify_trajectory(*given, activation="relu", step_size=step_size)
+        assert not found.verdict.holds and found.residual == math.inf

@@ -359,3 +359,19 @@ def test_bad_input_is_named(change, message):
 
 def test_residuals_and_inner_products_of_the_oracle():
     assert inner([arb(1), arb(2)], [arb(3), arb(4)]) == 11
+
+
+def test_lengths_whose_squares_vanish_are_counted():
+    """A run that stands still is as far from descent as descent moves."""
+    descent, start = problem(0, n=2, d=2, m=4, step_size=1e-170)
+    history = descent.run(start, 3)
+    assert (history == start).all()
+    assert (shares(descent, history, errors(descent, history)) <= 1).all()
+    small = dataclasses.replace(descent, X=np.array([[1e-170, 0.0]]))
+    assert small.longest >= 1e-170
+
+
+def test_a_run_that_is_handed_over_late_still_ends():
+    descent, start = problem(0, n=2, d=2, m=4, step_size=1e-3)
+    shadow = smooth_shadow._shadow(descent, 0.1)
+    assert smooth_shadow._follow(shadow, start, 5, 3).steps == 5

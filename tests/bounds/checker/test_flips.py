@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,26 @@ def test_a_start_on_kinks_is_proved_all_the_same(tmp_path: Path) -> None:
         begin, ends = beginning((weights, network, problem))
         _losses(begin, 0.0, {name: (0.0, 0.0) for name in ("drift", "unsettled", "kink")})
     assert arb(ends["residual"][1]) > 0
+
+
+@pytest.mark.parametrize("step_size", [0.0, -1.0, math.nan])
+def test_steps_that_are_not_positive_are_refused(step_size: float) -> None:
+    with pytest.raises(ValueError, match="give a positive number"):
+        certify_flips(*wide(), step_size=step_size)
+
+
+def test_distances_from_the_kinks_for_tiny_weights() -> None:
+    """Squares of these weights vanish; w.x is what rounding leaves of 0."""
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((64, 3))
+    x = rng.standard_normal(3)
+    W[:, 2] = -(W[:, 0] * x[0] + W[:, 1] * x[1]) / x[2]
+    W = np.ldexp(W, -560)
+    weights = {"layers.0.weight": W, "layers.1.weight": np.ones((1, 64)), "start.layers.0.weight": W}
+    network = Network.read(two_layer(3, 64, "relu").plain(), weights)
+    ends = {"residual": (1.0, 1.0), "data_norm": (0.0, 100.0), "least_eigenvalue": (0.0, 100.0)}
+    begin = Start.proved(network, x[None, :], np.array([1.0]), ends)
+    exact = [abs(sum(Fraction(u) * Fraction(v) for u, v in zip(w, x.tolist(), strict=True))) for w in W.tolist()]
+    length = np.linalg.norm(x)
+    for found, value in zip(begin.reach[:, 0].tolist(), exact, strict=True):
+        assert Fraction(found) * Fraction(length) * (1 - Fraction(1, 2**40)) <= value
