@@ -204,7 +204,7 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 def named_apart(statements: Sequence[Statement]) -> list[Statement]:
     """The same statements, named with their paper where they come from several: two papers have a Theorem 4.1."""
-    if len({id(paper_of(s)) for s in statements}) == 1:
+    if len({paper_of(s).key for s in statements}) == 1:
         return list(statements)
     renamed: dict[int, Statement] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Literal
 
 import sympy
@@ -15,7 +16,7 @@ from bounds.gram import Gram
 from bounds.problem import Problem
 from bounds.quantities import quantity, separation
 from bounds.settings import HALF_SUM, Floats, Network, Setting
-from bounds.statements import Condition
+from bounds.statements import Condition, Paper
 
 L = quantity("L", "number of trained layers", integer=True, measured_by="depth")
 omega = quantity(
@@ -97,3 +98,14 @@ BIAS = Condition(
 
 SEPARATED = Condition("inputs apart", sympy.Gt(separation, 0, evaluate=False))
 """The paper's Assumption 2.1, here for inputs up to sign."""
+
+paper = partial(
+    Paper,
+    key="allenzhu2019convergence",
+    authors=("Allen-Zhu, Zeyuan", "Li, Yuanzhi", "Song, Zhao"),
+    title="A convergence theory for deep learning via over-parameterization",
+    year=2019,
+    venue="International Conference on Machine Learning (ICML)",
+    arxiv="1811.03962",
+)
+"""The citation; each file adds its statements, part and remark."""

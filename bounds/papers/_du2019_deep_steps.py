@@ -10,7 +10,7 @@ d_1) + (s' - s) d_1 + s (d_1 - d), where d_1 has the new derivatives and the old
 
 from __future__ import annotations
 
-from sympy import Add, Eq, Expr, Ge, Gt, Integer, Le, Lt, Symbol, exp, expand_power_exp, sqrt
+from sympy import Eq, Expr, Ge, Gt, Integer, Le, Lt, Symbol, exp, expand_power_exp, sqrt
 from sympy import Rational as Q
 from sympy.core.relational import Relational
 
@@ -42,7 +42,7 @@ from bounds.papers._du2019_deep import (
 )
 from bounds.proofs import Obligation, Step
 from bounds.proofs.arguments import Argument
-from bounds.quantities import R, delta, e_0, eta, initial_least_eigenvalue, lambda_0, lipschitz, m, n, smoothness
+from bounds.quantities import R, e_0, eta, initial_least_eigenvalue, lambda_0, lipschitz, m, n, smoothness
 from bounds.statements import Edition
 
 POSITIVE = statements.POSITIVE.relation
@@ -66,18 +66,6 @@ def _event(edition: Edition, bounded: Symbol) -> Expr:
 
 
 # --- Events of the start ----------------------------------------------------------------------------------------------
-
-
-def union_of_events(edition: Edition) -> Obligation:
-    """Even shares of delta add up to delta."""
-    shares = [event.share for event in edition.events]
-    return Obligation(
-        "union of events",
-        "Even shares of delta add up to delta.",
-        given=tuple(Le(share, delta / len(shares)) for share in shares),
-        claim=Le(Add(*shares), delta),
-        planted=Le(Add(*shares), Q(99, 100) * delta),
-    )
 
 
 def matrix_norms(patch: Expr = ONE) -> Argument:

@@ -35,6 +35,7 @@ from bounds.papers._allenzhu2019 import (
     floor,
     loss,
     moved,
+    paper,
     reached,
 )
 from bounds.papers._systems import assumed, promised
@@ -42,7 +43,7 @@ from bounds.proofs import Obligation, Step
 from bounds.quantities import d, delta, eta, m, n, quantity, unspecified
 from bounds.quantities import separation as rho
 from bounds.settings import Family, Network
-from bounds.statements import UNIT_ROWS, Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
+from bounds.statements import UNIT_ROWS, Condition, Edition, KnownError, Mark, Promise, Statement, hypothesis
 from bounds.statements.statement import Conclusion
 
 CONVOLUTIONAL = Family(
@@ -393,13 +394,7 @@ resnet = Statement(
     remark="tau = 1/Omega(L log m) is what the worst-case argument needs; forward norms stay bounded at 1/sqrt(L) too.",
 )
 
-PAPER = Paper(
-    key="allenzhu2019convergence",
-    authors=("Allen-Zhu, Zeyuan", "Li, Yuanzhi", "Song, Zhao"),
-    title="A convergence theory for deep learning via over-parameterization",
-    year=2019,
-    venue="International Conference on Machine Learning (ICML)",
-    arxiv="1811.03962",
+PAPER = paper(
     statements=(gd, body, sgd, dominant, convex, critical, classes, accuracy, cnn, resnet),
     part="convergence",
     remark="Its text could not be opened: statements and numbers of theorems are from memory. An early version had "

@@ -37,13 +37,13 @@ from __future__ import annotations
 from sympy import Eq, Ge, Gt, Le, Lt, Symbol, log, sqrt
 from sympy import Rational as Q
 
-from bounds.papers._allenzhu2019 import FREE, NETWORKS, SEPARATED, L, floor, moved, omega, reached
+from bounds.papers._allenzhu2019 import FREE, NETWORKS, SEPARATED, L, floor, moved, omega, paper, reached
 from bounds.papers._systems import assumed, mu, promised
 from bounds.proofs import Obligation, Step
 from bounds.quantities import d, delta_3, e_0, eta, k, m, n, quantity, y_norm
 from bounds.quantities import separation as rho
 from bounds.settings import SYSTEM
-from bounds.statements import UNIT_ROWS, Condition, Edition, Event, Mark, Paper, Promise, Rate, Statement, hypothesis
+from bounds.statements import UNIT_ROWS, Condition, Edition, Event, Mark, Promise, Rate, Statement, hypothesis
 
 G = quantity(
     "G",
@@ -356,13 +356,7 @@ symbolic = Statement(
     "rho is the separation of the inputs, the paper's delta.",
 )
 
-PAPER = Paper(
-    key="allenzhu2019convergence",
-    authors=("Allen-Zhu, Zeyuan", "Li, Yuanzhi", "Song, Zhao"),
-    title="A convergence theory for deep learning via over-parameterization",
-    year=2019,
-    venue="International Conference on Machine Learning (ICML)",
-    arxiv="1811.03962",
+PAPER = paper(
     statements=(core, symbolic),
     part="the deterministic core of gradient descent",
     remark="Its text could not be opened: the forms of Theorems 3 and 4 are from memory, what follows is re-derived.",

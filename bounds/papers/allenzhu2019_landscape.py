@@ -29,12 +29,12 @@ from sympy import Eq, Expr, Ge, Gt, Le, Lt, Symbol, acos, cos, exp, log, pi, sqr
 from sympy import Rational as Q
 
 from bounds.arithmetic import large_constant, small_constant
-from bounds.papers._allenzhu2019 import BIAS, FREE, NETWORKS, SEPARATED, L, omega
+from bounds.papers._allenzhu2019 import BIAS, FREE, NETWORKS, SEPARATED, L, omega, paper
 from bounds.papers._systems import assumed, promised
 from bounds.proofs import Obligation
 from bounds.quantities import d, delta, lambda_0, m, n, quantity
 from bounds.quantities import separation as rho
-from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement
+from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Promise, Statement
 
 C, C_2 = large_constant("C"), large_constant("C_2")
 C_m = large_constant("C_m", logarithms=True)
@@ -472,13 +472,7 @@ kernel = Statement(
     "enters the second is unsure.",
 )
 
-PAPER = Paper(
-    key="allenzhu2019convergence",
-    authors=("Allen-Zhu, Zeyuan", "Li, Yuanzhi", "Song, Zhao"),
-    title="A convergence theory for deep learning via over-parameterization",
-    year=2019,
-    venue="International Conference on Machine Learning (ICML)",
-    arxiv="1811.03962",
+PAPER = paper(
     statements=(
         forward,
         between,

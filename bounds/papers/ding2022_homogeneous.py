@@ -31,6 +31,7 @@ from sympy import Eq, Ge, Gt, Le, Symbol
 
 from bounds.arithmetic import Enclosure, Verdict, compare, large_constant
 from bounds.flow_maps import floor_on_a_line, increasing_floor
+from bounds.papers import ding2022_limit
 from bounds.papers._mean_field_resnet import (
     ADMISSIBLE,
     ATTAINED,
@@ -51,7 +52,7 @@ from bounds.papers._mean_field_resnet import (
 from bounds.proofs import Obligation
 from bounds.quantities import delta, m, quantity, unspecified
 from bounds.settings import Network
-from bounds.statements import Condition, Edition, KnownError, Mark, Paper, Promise, Statement, hypothesis
+from bounds.statements import Condition, Edition, KnownError, Mark, Promise, Statement, hypothesis
 
 ON_A_LINE = replace(NETWORKS, network=Network("ding2021-resnet", mean=True, inputs="line"))
 
@@ -387,13 +388,8 @@ abstract = Statement(
     remark="Encoded to be told apart from Theorem 3.1, which is conditional.",
 )
 
-PAPER = Paper(
-    key="ding2022global",
-    authors=("Ding, Zhiyan", "Chen, Shi", "Li, Qin", "Wright, Stephen J."),
-    title="On the global convergence of gradient descent for multi-layer ResNets in the mean-field regime",
-    year=2022,
-    venue="Submitted to the International Conference on Learning Representations (ICLR) 2022",
-    arxiv="2110.02926",
+PAPER = replace(
+    ding2022_limit.PAPER,
     statements=(
         adjoint_stays,
         stationary,
@@ -405,7 +401,6 @@ PAPER = Paper(
         network,
         abstract,
     ),
-    kind="misc",
     part="global convergence (Sections 3 and 6, Appendix H)",
     remark="Read in the version submitted to ICLR 2022, whose numbers are used; later ones may have mended it.",
 )

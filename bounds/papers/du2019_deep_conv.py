@@ -67,7 +67,7 @@ from bounds.papers._du2019_deep import (
     residual_now,
 )
 from bounds.papers._du2019_residual import drift_of_a_layer, drift_rate, last, on_patches, proved_on_patches
-from bounds.proofs import Obligation
+from bounds.proofs import Obligation, arguments
 from bounds.proofs.arguments import Argument
 from bounds.quantities import (
     R,
@@ -351,7 +351,7 @@ descent = of_descent(
             reason="Theorem 6.1's explicit edition with the factors of the patches, in this file: poly(p) is explicit. "
             "The least eigenvalue of the initial matrix has to be measured, as there.",
             arguments=(
-                steps.union_of_events,
+                arguments.union_of_events,
                 steps.matrix_norms(q),
                 steps.output_norms(p),
                 steps.fourth_moment(p),

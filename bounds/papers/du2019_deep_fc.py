@@ -73,7 +73,7 @@ from bounds.papers._du2019_deep import (
     xi,
 )
 from bounds.papers._du2019_fully_connected import before, layer, powers, squares
-from bounds.proofs import Obligation, Step
+from bounds.proofs import Obligation, Step, arguments
 from bounds.quantities import (
     R,
     at_zero,
@@ -479,7 +479,7 @@ descent = of_descent(
             "Lipschitz constant of the Jacobian's rows, which allows steps of order 1/n. The least eigenvalue of the "
             "initial matrix has to be measured: no usable constant of Theorem E.1 is known for H >= 2.",
             arguments=(
-                steps.union_of_events,
+                arguments.union_of_events,
                 steps.matrix_norms(),
                 steps.output_norms(),
                 steps.fourth_moment(),

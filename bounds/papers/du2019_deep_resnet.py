@@ -75,7 +75,7 @@ from bounds.papers._du2019_deep import (
     xi,
 )
 from bounds.papers._du2019_residual import before_last, drift_rate, kappa, last, layer, omega, squares, stretch
-from bounds.proofs import Obligation
+from bounds.proofs import Obligation, arguments
 from bounds.quantities import (
     R,
     at_zero,
@@ -466,7 +466,7 @@ descent = of_descent(
             "Lipschitz constant of the Jacobian's rows: steps of order 1/n, whatever H is. The least eigenvalue of "
             "the initial matrix has to be measured: no usable constant of Theorem E.1 is known for H >= 2.",
             arguments=(
-                steps.union_of_events,
+                arguments.union_of_events,
                 steps.matrix_norms(),
                 steps.output_norms(),
                 steps.fourth_moment(),

@@ -24,11 +24,12 @@ lambda_0 if m >= S log(n / delta_1) / (kappa lambda_0), kappa = 1/4 + 3/4 log(3/
 *One step.* If neurons stay within R for both iterates, e(k+1) = (I - eta (H - H_perp)) e(k) - I_2 exactly. With the
 budgets above this contracts; the travel is a geometric sum; and the width makes the travel R' smaller than R, which
 closes the induction: rate at 0..k, so travel at k+1, so the identity at k, so the rate at k+1.
+
+Both layers trained: :mod:`bounds.papers.du2019_two_layer_joint`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from sympy import Expr, Ge, Gt, Le, Lt, Symbol, erf, exp, log, pi, sqrt
@@ -45,7 +46,6 @@ from bounds.quantities import (
     delta,
     delta_1,
     delta_2,
-    delta_4,
     e_0,
     eta,
     flips,
@@ -60,7 +60,6 @@ from bounds.quantities import (
     most_near_kink,
     n,
     near_kink,
-    output_travel,
     separation,
     t,
     travel,
@@ -84,18 +83,15 @@ from bounds.statements import (
 )
 
 FIRST_LAYER = TwoLayer(trained="first")
-BOTH_LAYERS = TwoLayer(trained="both")
 of_weights = partial(Statement, setting=FIRST_LAYER, dynamics="any weights")
 of_flow = partial(Statement, setting=FIRST_LAYER, dynamics="gradient flow")
 of_descent = partial(Statement, setting=FIRST_LAYER, dynamics="gradient descent")
-of_joint_flow = partial(Statement, setting=BOTH_LAYERS, dynamics="gradient flow")
 
 C = large_constant("C")
 c = small_constant("c")
 
 INITIAL_GRAM = Event(delta_1, "the initial Gram matrix is close to its expectation")
 FEW_NEAR_KINK = Event(delta_2, "few neurons start near a kink")
-PREACTIVATIONS = Event(delta_4, "no initial preactivation is large")
 THREE_EVENTS = (INITIAL_GRAM, FEW_NEAR_KINK, INITIAL_RESIDUAL)
 THE_START = (
     KnownError("E ||y - u(0)||^2 is printed as sum(y_i^2 + 1); it is ||y||^2 + n/2, since E f(x)^2 = 1/2."),
@@ -146,19 +142,6 @@ flow_width_in_delta = 13824 / pi * n**5 * (y_norm**2 + n / 2) / (lambda_0**4 * d
 descent_width_in_delta = 221184 / pi * n**5 * (y_norm**2 + n / 2) / (lambda_0**4 * delta**3)
 """With delta_1 = delta_2 = delta_3 = delta / 3 and ||e(0)|| on its event: the printed n^6 / (lambda_0^4 delta^3)."""
 
-output_radius = lambda_0 / (24 * S)
-largest_preactivation = sqrt(2 * log(2 * m * n / delta_4))
-output_radius_printed = lambda_0 / (16 * n**2)
-joint_radius_printed = sqrt(2 * pi) * lambda_0 * delta / (32 * n**2)
-joint_travel_printed = 4 * sqrt(n) * e_0 / (sqrt(m) * lambda_0)
-joint_output_travel_printed = 8 * sqrt(n) * e_0 * sqrt(log(m * n / delta)) / (sqrt(m) * lambda_0)
-joint_radius = sqrt(2 * pi) * delta_2 * lambda_0 / (32 * n**2)
-joint_radius_sharp = sqrt(2 * pi) * lambda_0 / (64 * F)
-joint_travel = 2 * (1 + output_radius) * sqrt(S) * e_0 / (sqrt(m) * lambda_0)
-joint_output_travel = 2 * sqrt(n) * (largest_preactivation + R) * e_0 / (sqrt(m) * lambda_0)
-joint_width = 4 * (1 + output_radius) ** 2 * S * e_0**2 / (lambda_0 * R) ** 2
-joint_output_width = 2304 * n * S**2 * (largest_preactivation + R) ** 2 * e_0**2 / lambda_0**4
-
 # --- What the counts of neurons near a kink bound; the solvers take it from here --------------------------------------
 
 BY_MARKOV = Flips(Le(near_kink, markov_flips), 2 * n * near_kink, n * near_kink, sqrt(S) * near_kink)
@@ -166,21 +149,7 @@ BY_CHERNOFF = Flips(
     Le(most_near_kink, chernoff_flips), 2 * F * most_near_kink, F * most_near_kink, sqrt(S * n) * most_near_kink
 )
 
-output_drift = (2 * output_radius + output_radius**2) * S
-"""What |a_r^2 - 1| <= 2 R_a + R_a^2 adds to the drift when both layers are trained."""
-
-JOINT_BY_MARKOV = replace(BY_MARKOV, drift=BY_MARKOV.drift + output_drift)
-JOINT_BY_CHERNOFF = replace(BY_CHERNOFF, drift=BY_CHERNOFF.drift + output_drift)
-
 NEURON_TRAVEL = arguments.travel("travel", gradient=sqrt(S / m))
-JOINT_GRADIENT = (1 + output_travel) * sqrt(S / m)
-OUTPUT_GRADIENT = sqrt(n / m) * (largest_preactivation + travel)
-INSIDE = (Le(travel, R), Le(output_travel, output_radius))
-"""What the continuity argument of Theorem 3.3 may assume up to the first exit."""
-
-JOINT_NEURON_TRAVEL = arguments.travel("travel", JOINT_GRADIENT, INSIDE)
-OUTPUT_TRAVEL = arguments.travel("output travel", OUTPUT_GRADIENT, INSIDE)
-OUTPUT_STAYS_INSIDE = arguments.stays_inside("output travel", "output travel below radius", output_radius)
 
 
 def _until_the_rate(start: Argument, flips: Flips) -> tuple[Argument, ...]:
@@ -193,7 +162,8 @@ def _until_the_rate(start: Argument, flips: Flips) -> tuple[Argument, ...]:
     )
 
 
-def _flow_arguments(start: Argument, flips: Flips) -> tuple[Argument, ...]:
+def flow_arguments(start: Argument, flips: Flips) -> tuple[Argument, ...]:
+    """From the events of the start to the rate of the flow."""
     return (*_until_the_rate(start, flips), arguments.flow_rate(flips))
 
 
@@ -465,7 +435,7 @@ flow = of_flow(
             events=THREE_EVENTS,
             reason="The paper's own route with every constant kept.",
             arguments=(
-                *_flow_arguments(arguments.hoeffding_start, BY_MARKOV),
+                *flow_arguments(arguments.hoeffding_start, BY_MARKOV),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
                 arguments.width_in_delta(flow_width_in_delta),
@@ -485,7 +455,7 @@ flow = of_flow(
             radius=flow_radius,
             events=THREE_EVENTS,
             reason="Gradient bound sqrt(S/m) ||e||, matrix Chernoff for the start.",
-            arguments=(*_flow_arguments(arguments.chernoff_start, BY_MARKOV), NEURON_TRAVEL, arguments.stays_inside()),
+            arguments=(*flow_arguments(arguments.chernoff_start, BY_MARKOV), NEURON_TRAVEL, arguments.stays_inside()),
         ),
         Edition(
             "sharp",
@@ -503,7 +473,7 @@ flow = of_flow(
             events=THREE_EVENTS,
             reason="Chernoff in place of Markov for the flips, ||XX^T||_F in place of n.",
             arguments=(
-                *_flow_arguments(arguments.chernoff_start, BY_CHERNOFF),
+                *flow_arguments(arguments.chernoff_start, BY_CHERNOFF),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
             ),
@@ -511,210 +481,6 @@ flow = of_flow(
     ),
     rests_on=(bootstrap,),
     errors=THE_START,
-)
-
-# --- Section 3.2 and Appendix A.2: both layers -----------------------------------------------------------------------
-
-JOINT_EVENTS = (INITIAL_GRAM, FEW_NEAR_KINK, PREACTIVATIONS, INITIAL_RESIDUAL)
-JOINT_PROMISES = (
-    Promise("travel", Le(travel, joint_travel)),
-    Promise("output travel", Le(output_travel, joint_output_travel)),
-    *HALF_KEPT,
-)
-
-joint_stability = Statement(
-    "Lemma A.3",
-    "with both layers trained, the first layer's Gram matrix is stable while no weight moves far",
-    BOTH_LAYERS,
-    "any weights",
-    editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(
-                POSITIVE,
-                Condition("travel", Le(travel, joint_radius_printed)),
-                Condition("output travel", Le(output_travel, output_radius_printed)),
-            ),
-            promises=(Promise("Gram drift", Le(gram_drift, lambda_0 / 4)),),
-        ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(
-                POSITIVE,
-                Condition("travel", Le(travel, joint_radius)),
-                Condition("output travel", Le(output_travel, output_radius)),
-            ),
-            promises=(Promise("Gram drift", Le(gram_drift, lambda_0 / 4)),),
-            radius=joint_radius,
-            events=(FEW_NEAR_KINK,),
-            reason="|a_r^2 - 1| <= 2 R_a + R_a^2 with R_a = lambda_0 / (24 S) costs at most lambda_0 / 12 + lambda_0 / "
-            "1152 (S >= 1, lambda_0 <= 1/2); the flips cost lambda_0 / 8.",
-            arguments=(arguments.drift(JOINT_BY_MARKOV),),
-        ),
-    ),
-    rests_on=(initial_gram,),
-    errors=(
-        KnownError(
-            "The proof bounds |a_r^2 - 1| by 2 R_a; it is 2 R_a + R_a^2, so with the printed radii the sum "
-            "exceeds lambda_0 / 4 slightly along the paper's route."
-        ),
-        KnownError("The matrix H' in the proof omits the factor x_i.x_j."),
-    ),
-)
-
-joint_decay = of_joint_flow(
-    "Lemmas A.2, A.4, A.5",
-    "with both layers trained, the loss decays and both layers stay near their start",
-    editions=(
-        Edition(
-            "printed",
-            Mark.FROM_MEMORY,
-            assumes=(
-                GRAM_STAYS,
-                Condition("travel", Le(travel, joint_radius_printed)),
-                Condition("output travel", Le(output_travel, output_radius_printed)),
-            ),
-            promises=(
-                Promise("travel", Le(travel, joint_travel_printed)),
-                Promise("output travel", Le(output_travel, joint_output_travel_printed)),
-            ),
-            rate=FLOW_RATE,
-            reason="The radii are read; which of the lemmas A.2 to A.6 states what, and the two hypotheses on the "
-            "travel, are from memory.",
-        ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(
-                GRAM_STAYS,
-                Condition("travel", Le(travel, joint_radius)),
-                Condition("output travel", Le(output_travel, output_radius)),
-            ),
-            promises=JOINT_PROMISES[:2],
-            rate=FLOW_RATE,
-            radius=joint_radius,
-            events=(FEW_NEAR_KINK, PREACTIVATIONS, INITIAL_RESIDUAL),
-            reason="|a_r| <= 1 + |a_r - a_r(0)| and |w_r.x_i| <= tau + |w_r - w_r(0)|, where tau = "
-            "sqrt(2 log(2 m n / delta_4)) by a union bound; without the hypotheses on the travel this is false.",
-            arguments=(
-                arguments.largest_preactivation(largest_preactivation),
-                arguments.rate_of_eigenvalue,
-                arguments.travel("travel", JOINT_GRADIENT),
-                arguments.travel("output travel", OUTPUT_GRADIENT),
-            ),
-        ),
-    ),
-)
-
-joint_bootstrap = of_joint_flow(
-    "Lemma A.6",
-    "if both promised travels are smaller than allowed, both hold for all time",
-    editions=(
-        Edition(
-            "printed",
-            Mark.FROM_MEMORY,
-            assumes=(
-                Condition("travel below radius", Lt(joint_travel_printed, joint_radius_printed)),
-                Condition("output travel below radius", Lt(joint_output_travel_printed, output_radius_printed)),
-            ),
-            promises=(
-                Promise("least eigenvalue", Ge(least_eigenvalue, lambda_0 / 2)),
-                Promise("travel", Le(travel, joint_travel_printed)),
-                Promise("output travel", Le(output_travel, joint_output_travel_printed)),
-            ),
-            rate=FLOW_RATE,
-            reason="The radii are read; the number of the lemma among A.2 to A.6 is from memory.",
-        ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(
-                Condition("travel below radius", Lt(joint_travel, R)),
-                Condition("output travel below radius", Lt(joint_output_travel, output_radius)),
-            ),
-            promises=(Promise("least eigenvalue", Ge(least_eigenvalue, lambda_0 / 2)), *JOINT_PROMISES[:2]),
-            rate=FLOW_RATE,
-            radius=joint_radius,
-            events=JOINT_EVENTS,
-            reason="At the first time that a weight leaves its radius, the other lemmas still hold and bound the "
-            "travel by less than that radius.",
-            arguments=(arguments.least_eigenvalue(JOINT_BY_MARKOV), JOINT_NEURON_TRAVEL, OUTPUT_TRAVEL),
-        ),
-    ),
-    rests_on=(joint_stability, joint_decay),
-    errors=(KnownError("The text has R_a < R'_a where R'_a < R_a is meant."),),
-)
-
-joint = of_joint_flow(
-    "Theorem 3.3",
-    "gradient flow on both layers reaches zero loss at a linear rate",
-    identifier="du2019-two-layer-joint",
-    concludes="exact fit",
-    editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(
-                UNIT_ROWS,
-                POSITIVE,
-                Condition("width", Ge(m, C * n**6 * log(m / delta) / (lambda_0**4 * delta**3))),
-            ),
-            rate=FLOW_RATE,
-        ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                POSITIVE,
-                START_BY_HOEFFDING,
-                Condition("travel below radius", Gt(m, joint_width)),
-                Condition("output travel below radius", Gt(m, joint_output_width)),
-            ),
-            promises=JOINT_PROMISES,
-            rate=FLOW_RATE,
-            radius=joint_radius,
-            events=JOINT_EVENTS,
-            reason="The paper's route, with R_a = lambda_0 / (24 S) in place of lambda_0 / (16 n^2).",
-            arguments=(
-                *_flow_arguments(arguments.hoeffding_start, JOINT_BY_MARKOV),
-                arguments.largest_preactivation(largest_preactivation),
-                JOINT_NEURON_TRAVEL,
-                OUTPUT_TRAVEL,
-                arguments.stays_inside(),
-                OUTPUT_STAYS_INSIDE,
-            ),
-        ),
-        Edition(
-            "sharp",
-            Mark.REDERIVED,
-            assumes=(
-                UNIT_ROWS,
-                POSITIVE,
-                START_BY_CHERNOFF,
-                FEW_FLIPS,
-                Condition("travel below radius", Gt(m, joint_width)),
-                Condition("output travel below radius", Gt(m, joint_output_width)),
-            ),
-            promises=JOINT_PROMISES,
-            rate=FLOW_RATE,
-            radius=joint_radius_sharp,
-            events=JOINT_EVENTS,
-            reason="As explicit, with Chernoff for the flips and for the start.",
-            arguments=(
-                *_flow_arguments(arguments.chernoff_start, JOINT_BY_CHERNOFF),
-                arguments.largest_preactivation(largest_preactivation),
-                JOINT_NEURON_TRAVEL,
-                OUTPUT_TRAVEL,
-                arguments.stays_inside(),
-                OUTPUT_STAYS_INSIDE,
-            ),
-        ),
-    ),
-    rests_on=(joint_bootstrap,),
-    errors=(KnownError("The printed width condition has m on both sides; it is solved for m here."),),
 )
 
 # --- Section 4: gradient descent -------------------------------------------------------------------------------------
@@ -927,10 +693,6 @@ PAPER = Paper(
         flow_decay,
         bootstrap,
         flow,
-        joint_stability,
-        joint_decay,
-        joint_bootstrap,
-        joint,
         descent_travel,
         few_flips_lemma,
         descent,

@@ -26,9 +26,12 @@ needs, the width is n^(3L+2) (2 L_F / mu)^(6L+2) / (lambda - mu)^2 for residuals
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Ge, Gt, Le, Lt, sqrt
 
 from bounds.arithmetic import large_constant
+from bounds.papers import liu2022_pl
 from bounds.papers._systems import (
     ball,
     beta_F,
@@ -47,7 +50,7 @@ from bounds.papers._systems import (
 )
 from bounds.quantities import e_0, eta, initial_least_eigenvalue, k, least_eigenvalue, m, n, quantity
 from bounds.settings import SYSTEM, Family, Network
-from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
+from bounds.statements import Condition, Edition, Mark, Promise, Rate, Statement, hypothesis
 
 WIDE = Family(
     "fully connected, L hidden layers s(m^(-1/2) W a) of width at least m, output map of slope at least rho_g",
@@ -223,15 +226,4 @@ wide_descent = Statement(
     "loss 1/2 sum of squares. Constants hidden; the generic part is explicit, the Hessian of deep networks is not.",
 )
 
-PAPER = Paper(
-    key="liu2022loss",
-    authors=("Liu, Chaoyue", "Zhu, Libin", "Belkin, Mikhail"),
-    title="Loss landscapes and optimization in over-parameterized non-linear systems and neural networks",
-    year=2022,
-    venue="Applied and Computational Harmonic Analysis 59",
-    arxiv="2003.00307",
-    statements=(conditioning, outputs, inputs, not_linear, nonconvex, wide, wide_descent),
-    kind="article",
-    remark="Its text could not be opened: printed editions are from memory, checked against a digest, and numbers of "
-    "theorems are left out.",
-)
+PAPER = replace(liu2022_pl.PAPER, statements=(conditioning, outputs, inputs, not_linear, nonconvex, wide, wide_descent))

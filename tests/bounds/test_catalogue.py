@@ -15,7 +15,7 @@ import pytest
 import sympy
 
 from bounds import quantities as q
-from bounds.catalogue import modules, papers
+from bounds.catalogue import modules, paper_of, papers
 from bounds.proofs import prove_obligation
 from bounds.quantities import Unspecified
 from bounds.rendering import latex
@@ -51,7 +51,7 @@ def test_papers_are_found_and_cited(name: str) -> None:
     )
     assert all("," in author for author in paper.authors), "authors are written Surname, Given"
     for statement in paper.statements:
-        assert set(map(id, statement.graph())) <= set(map(id, paper.statements)), statement.name
+        assert {paper_of(lemma).key for lemma in statement.graph()} == {paper.key}, statement.name
 
 
 def test_statements_are_complete(name: str) -> None:
@@ -120,8 +120,8 @@ def test_counterexamples_refute_the_printed_text(name: str) -> None:
 def test_both_solvers_prove_every_obligation(name: str) -> None:
     pytest.importorskip("z3")
     pytest.importorskip("cvc5")
-    if name == "du2019_two_layer":
-        return  # its own test file does, and changes the constants behind them one by one
+    if name.startswith("du2019_two_layer"):
+        return  # their own test file does, and changes the constants behind them one by one
     for statement, edition in editions(PAPERS[name]):
         for obligation in edition.obligations:
             proof = prove_obligation(obligation)

@@ -198,6 +198,8 @@ def test_the_demonstration_is_inside_its_condition_for_every_seed(seed: int) -> 
 def test_theorems_of_several_papers_are_named_apart() -> None:
     descent, flow = theorem("du2019-two-layer"), theorem("du2019-two-layer-flow")
     assert named_apart([descent, flow]) == [descent, flow]
+    joint = theorem("du2019-two-layer-joint")  # of the same paper, in another file
+    assert named_apart([descent, joint]) == [descent, joint]
     mixed = named_apart([descent, theorem("liu2022-pl"), flow])
     names = [s.name for top in mixed for s in top.graph()]
     assert "Du 2019, Lemma 3.2" in names and any(name.startswith("Liu 2022, ") for name in names)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bounds import Problem
 from bounds.activations import SOFTPLUS
 from bounds.arithmetic import Enclosure
 
@@ -103,6 +104,15 @@ def start(network, inputs):
         "a_4": np.sum(np.linalg.norm(network.a, axis=1) ** 4) ** 0.25 / m**0.25,
         "lambda_H0": np.linalg.eigvalsh(last_gram(network, inputs))[0],
     }
+
+
+def constants(theorem, edition, setting, network, inputs, **chosen):
+    """The numbers of an edition's abbreviations, for a start as measured."""
+    problem = Problem(inputs, np.ones(len(inputs)))
+    known = {**start(network, inputs), "e_0": 1.0, **chosen}
+    given = {name: value for name, value in known.items() if name in theorem.edition(edition).names}
+    answer = theorem.check(problem, width=network.width, edition=edition, setting=setting, given=given)
+    return {str(symbol): enclosure.upper for symbol, enclosure in answer.values.items()}
 
 
 def last_gram(network, inputs):

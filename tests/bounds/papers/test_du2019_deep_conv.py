@@ -13,8 +13,10 @@ from bounds.arithmetic import NoNumber
 from bounds.papers import du2019_deep_conv as paper
 from bounds.papers import du2019_deep_resnet
 from bounds.settings import ConvResNet, ResNet
-from tests.bounds.papers.deep_networks import Network, measured, perturbation, start
-from tests.bounds.papers.test_du2019_deep_fc import COMMON, TRAINED
+from tests.bounds.papers.deep_networks import Network, constants, measured, perturbation, start
+from tests.bounds.papers.test_du2019_deep_fc import COMMON, TRAINED, gaussian_deviation
+from tests.bounds.papers.test_du2019_deep_resnet import RANGES as RESIDUAL_RANGES
+from tests.bounds.papers.test_du2019_deep_resnet import residual
 
 mp = mpmath.mp
 
@@ -25,10 +27,6 @@ def _width(*terms):
         return v.C * v.open_poly_p * max(*(term(v) for term in terms), v.n / v.delta, last)
 
     return width
-
-
-def _gaussian_deviation(v):
-    return (1 + mp.sqrt(2 * mp.log(1 / v.delta))) ** 2
 
 
 def _backward(v):
@@ -43,20 +41,8 @@ def _corrected_step(v):
     return v.c * v.lambda_0 / (v.n**2 * v.open_poly_p)
 
 
-def _sum(ratio, terms):
-    return mp.fsum(ratio**i for i in range(int(terms)))
-
-
 def _root(v):
     return mp.sqrt(v.q)
-
-
-def _first(v):
-    return v.v * 2 * v.a_2 * v.T
-
-
-def _hidden(v):
-    return v.kappa * v.L * (2 * v.a_2) * v.T * (2 * v.c_x)
 
 
 def _largest(v):
@@ -68,25 +54,17 @@ def _largest(v):
 MOMENT = ("*", "*", "if fourth moment of the output weights")
 EVENTS = {("*", "*", f"event delta_{share}") for share in "waq"}
 RANGES = {
-    **{"R": (1e-9, 1e-7), "a_2": [0.05, 3, 0.5, 0.2, 9, 1], "c_w": [0.2, 0.5, 0.9, 2, 0.05, 1]},
-    **{"c_d": [0.3, 2, 9, 0.1, 1, 20], "c_x": [1, 1.5, 3], "K": [0.9, 0.01, 0.1], "T": (1, 2)},
-    **{"t": [1.1, 1.4, 1.9, 1.2], "v": [0.2, 1.5, 0.1], "kappa": [0.05, 0.4, 3], "x": [1, 2, 3, 0.2]},
-    **{"A": [0.3, 2, 0.7], "q": [3, 1, 5, 9, 7, 3], "p": [4, 6, 1, 3, 9, 12]},
-    "n": [2, 3, 5, 7, 4, 6],
-    "H": [9, 2, 3, 5, 4, 7],
-    "delta": [0.9, 0.2, 0.1, 0.4, 0.3, 0.6],
-    "lambda_0": [2.2, 0.03, 40, 0.8, 300, 1.9],
-    "c_p": [0.1, 3, 0.5, 9, 1, 20],
+    **RESIDUAL_RANGES,
+    **{"q": [3, 1, 5, 9, 7, 3], "p": [4, 6, 1, 3, 9, 12], "c_p": [0.1, 3, 0.5, 9, 1, 20]},
 }
 RETYPED = {
+    **residual("D", "Theorem 7.1"),
     **{key: entry for key, entry in COMMON.items() if key != MOMENT and key not in EVENTS},
     **{("Theorem 7.1", *key): entry for key, entry in TRAINED.items()},
     ("*", "*", "where p"): ("p =", lambda v: v.d / v.d_0),
     ("*", "*", "where v"): ("v =", lambda v: _root(v) * mp.sqrt(v.c_sigma) * v.L),
     ("*", "*", "where kappa"): ("kappa =", lambda v: _root(v) * v.c_res / v.H),
     ("*", "*", "where T"): ("T =", lambda v: mp.exp(2 * v.c_res * _root(v) * v.L * v.c_w)),
-    ("*", "*", "where c_d"): ("c_d =", lambda v: v.T * (v.v + v.c_x / v.c_w)),
-    ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.c_d * v.R),
     ("*", "*", "where K"): (
         "K =",
         lambda v: (
@@ -98,14 +76,8 @@ RETYPED = {
             )
         ),
     ),
-    ("*", "*", "where J"): ("J =", lambda v: max(_first(v), _hidden(v), 2 * v.c_x)),
     ("Lemma D.1", "corrected", "if initial features"): ("m >=", lambda v: 8 * mp.log(v.n / v.delta_x)),
     ("Lemma D.1", "corrected", "then largest feature"): ("x_0 <=", _largest),
-    ("Lemma D.4", "explicit", "if radius"): ("R <=", lambda v: v.c_w),
-    ("Lemma D.4", "explicit", "if radius against the output weights"): ("R <=", lambda v: v.a_2),
-    ("Lemma D.4", "explicit", "if radius against the features, left"): ("=", lambda v: v.c_d * v.R),
-    ("Lemma D.4", "explicit", "if radius against the features"): ("<=", lambda v: v.c_x),
-    ("Lemma D.4", "explicit", "then Gram drift"): ("G_k <=", lambda v: v.n * v.R * v.K),
     ("Lemma D.1", "printed", "if width"): ("m >=", lambda v: v.C * v.p**2 * v.n / (v.c_p**2 * v.delta)),
     ("Lemma D.1", "printed", "then largest feature"): (
         "x_0 <=",
@@ -118,9 +90,7 @@ RETYPED = {
         "m >=",
         lambda v: v.C * v.n**2 * v.p**2 * mp.log(v.H * v.n / v.delta) / v.lambda_0**2,
     ),
-    ("Lemma D.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
     ("Lemma D.4", "printed", "if radius"): ("R <=", lambda v: v.c * v.lambda_0 * v.H**2 / (v.n * v.open_poly_p)),
-    ("Lemma D.4", "printed", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 2),
     ("Lemma D.5", "printed", "then travel"): (
         "B_k <=",
         lambda v: 16 * _backward(v) * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
@@ -129,13 +99,6 @@ RETYPED = {
         "S_k <=",
         lambda v: v.eta * 4 * _backward(v) * mp.sqrt(v.n) * v.r_k,
     ),
-    ("Lemma D.5", "corrected", "then travel"): (
-        "B_k <=",
-        lambda v: 4 * v.J * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
-    ),
-    ("Lemma D.5", "corrected", "then step of a layer"): ("S_k <=", lambda v: v.eta * v.J * mp.sqrt(v.n) * v.r_k),
-    ("Lemma D.5", "counterexample", "left"): ("=", lambda v: mp.sqrt("2.5361754332174538") * mp.tanh(1)),
-    ("Lemma D.5", "counterexample", "right"): ("=", lambda v: 4 * mp.mpf("0.1") * 1.25 * mp.exp("0.6") / 10),
     ("Lemma D.6", "printed", "if step size"): ("eta <=", _printed_step),
     ("Lemma D.7", "printed", "if step size"): ("eta <=", _printed_step),
     ("Lemma D.7", "corrected", "if step size"): ("eta <=", _corrected_step),
@@ -147,8 +110,8 @@ RETYPED = {
     ("Theorem 7.1", "corrected", "if width"): (
         "m >=",
         _width(
-            lambda v: v.n**4 * _gaussian_deviation(v) / (v.lambda_0**4 * v.H**4),
-            lambda v: v.n**2 * _gaussian_deviation(v) / v.lambda_0**2,
+            lambda v: v.n**4 * gaussian_deviation(v) / (v.lambda_0**4 * v.H**4),
+            lambda v: v.n**2 * gaussian_deviation(v) / v.lambda_0**2,
         ),
     ),
     ("Theorem 7.1", "corrected", "if step size"): ("eta <=", _corrected_step),
@@ -161,22 +124,6 @@ RETYPED = {
     ("Theorem 7.1", "explicit", "event delta_a"): ("a_2 <=", lambda v: 0.5 + mp.sqrt(v.p)),
     ("Theorem 7.1", "explicit", "event delta_q"): ("a_4 <=", lambda v: (v.p * (v.p + 2) * 4 / mp.mpf(3)) ** 0.25),
     ("Theorem 7.1", "explicit", "event delta_x"): ("c_x <=", _largest),
-    ("Theorem 7.1", "explicit", "radius"): (
-        "R =",
-        lambda v: min(v.c_w, v.a_2, v.c_x / v.c_d, v.lambda_0 / (4 * v.n * v.K)),
-    ),
-    ("Theorem 7.1", "explicit", "where Q"): (
-        "Q =",
-        lambda v: _first(v) ** 2 + (v.H - 1) * _hidden(v) ** 2 + (2 * v.c_x) ** 2,
-    ),
-    ("Theorem 7.1", "explicit", "where xi"): (
-        "xi =",
-        lambda v: v.T * mp.sqrt(v.v**2 + (v.H - 1) * (v.kappa * v.L * 2 * v.c_x) ** 2),
-    ),
-    ("Theorem 7.1", "explicit", "where omega"): (
-        "omega =",
-        lambda v: mp.sqrt((2 * v.c_w * v.xi) ** 2 + (2 * v.c_x) ** 2),
-    ),
     ("Theorem 7.1", "explicit", "where b"): (
         "b =",
         lambda v: v.L + v.L * _root(v) * v.c_res * (2 * v.a_2) * (v.L + 2 * v.c_w * _root(v) * v.beta * v.omega),
@@ -192,15 +139,6 @@ RETYPED = {
             + v.xi**2
         ),
     ),
-    ("Theorem 7.1", "improved", "then feature drift"): ("D_k <=", lambda v: v.D_H),
-    ("Theorem 7.1", "improved", "where t"): ("t =", lambda v: 1 + v.kappa * v.L * (v.c_w + v.R)),
-    ("Theorem 7.1", "improved", "where D_1"): (
-        "D_1 =",
-        lambda v: v.t ** (v.H - 2) * v.v * v.R + v.kappa * v.L * v.c_x * v.R * _sum(v.t, v.H - 2),
-    ),
-    ("Theorem 7.1", "improved", "where D_H"): ("D_H =", lambda v: v.t * v.D_1 + v.kappa * v.L * v.c_x * v.R),
-    ("Theorem 7.1", "improved", "where g_2"): ("g_2 =", lambda v: _sum(v.t**2, v.H - 1)),
-    ("Theorem 7.1", "improved", "where x"): ("x =", lambda v: v.c_x + v.D_H),
     ("Theorem 7.1", "improved", "where Gamma"): (
         "Gamma =",
         lambda v: (
@@ -211,22 +149,6 @@ RETYPED = {
                 + v.L**2 * v.x**2 * v.R * (2 * v.a_2 + v.R)
             )
         ),
-    ),
-    ("Theorem 7.1", "improved", "where J"): (
-        "J =",
-        lambda v: max(v.v * v.A * v.t ** (v.H - 1), v.kappa * v.L * v.A * v.t ** (v.H - 2) * v.x, v.x),
-    ),
-    ("Theorem 7.1", "improved", "where Q"): (
-        "Q =",
-        lambda v: (v.v * v.A * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.A * v.x) ** 2 + v.x**2,
-    ),
-    ("Theorem 7.1", "improved", "where xi"): (
-        "xi =",
-        lambda v: mp.sqrt((v.v * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.x) ** 2),
-    ),
-    ("Theorem 7.1", "improved", "where omega"): (
-        "omega =",
-        lambda v: mp.sqrt(((v.c_w + v.R) * v.xi) ** 2 + v.x**2),
     ),
     ("Theorem 7.1", "improved", "where b"): (
         "b =",
@@ -271,14 +193,6 @@ def test_one_pixel_is_a_residual_network():
     assert here.left.ball.overlaps(there.left.ball) and here.right.ball.overlaps(there.right.ball)
 
 
-def constants(edition, setting, network, inputs, **chosen):
-    """The numbers of the edition's abbreviations, for a start as measured."""
-    problem = Problem(inputs, np.ones(len(inputs)))
-    given = {k: v for k, v in {**start(network, inputs), "e_0": 1.0, **chosen}.items() if k in edition.names}
-    answer = DESCENT.check(problem, width=network.width, edition=edition.name, setting=setting, given=given)
-    return {str(symbol): enclosure.upper for symbol, enclosure in answer.values.items()}
-
-
 def images(rng, channels, pixels):
     inputs = rng.standard_normal((3, channels * pixels))
     return inputs / np.linalg.norm(inputs, axis=1, keepdims=True)
@@ -293,7 +207,7 @@ def test_constants_bound_what_small_networks_do(depth, towards):
         inputs = images(rng, channels, pixels)
         network = Network.draw(depth, 20, channels, rng, residual_scale=0.5, patch=patch, pixels=pixels)
         setting = ConvResNet(depth, channels=channels, patch=patch)
-        number = constants(DESCENT.edition("improved"), setting, network, inputs, R=radius, eps=0.5)
+        number = constants(DESCENT, "improved", setting, network, inputs, R=radius, eps=0.5)
         moved = network.moved(perturbation(network, radius, inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)
         bounds = {"drift": number["D_H"], "q": number["J"], "Q": number["Q"], "rho": number["rho"]}
@@ -309,7 +223,7 @@ def test_the_explicit_constants_bound_them_too_and_so_do_the_events():
     inputs = images(rng, 2, 4)
     network = Network.draw(3, 200, 2, rng, residual_scale=0.5, patch=3, pixels=4)
     setting = ConvResNet(3, channels=2, patch=3)
-    number = constants(DESCENT.edition("explicit"), setting, network, inputs)
+    number = constants(DESCENT, "explicit", setting, network, inputs)
     for towards in ("random", "rank one", "gradient"):
         moved = network.moved(perturbation(network, number["R"], inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)

@@ -10,12 +10,12 @@ from bounds import Problem, theorem
 from bounds.activations import RELU
 from bounds.arithmetic import NoNumber
 from bounds.settings import FullyConnected
-from tests.bounds.papers.deep_networks import Network, measured, perturbation, start
+from tests.bounds.papers.deep_networks import Network, constants, measured, perturbation
 
 mp = mpmath.mp
 
 
-def _sum(ratio, terms):
+def geometric_sum(ratio, terms):
     return mp.fsum(ratio**i for i in range(int(terms)))
 
 
@@ -35,7 +35,7 @@ def _features(v):
 
 def _step_condition(power):
     ratio = lambda v: max(1, 2 * v.v * v.c_w)  # noqa: E731
-    return lambda v: v.c * v.lambda_0 / (v.n**2 * v.H**2 * ratio(v) ** (power * v.H) * _sum(2 * ratio(v), v.H))
+    return lambda v: v.c * v.lambda_0 / (v.n**2 * v.H**2 * ratio(v) ** (power * v.H) * geometric_sum(2 * ratio(v), v.H))
 
 
 def _rate(v):
@@ -114,7 +114,7 @@ def _width(deviation):
     return width
 
 
-def _gaussian_deviation(v):
+def gaussian_deviation(v):
     return (1 + mp.sqrt(2 * mp.log(1 / v.delta))) ** 2
 
 
@@ -135,14 +135,17 @@ RETYPED = {
     **COMMON,
     **{("Theorem 5.1", *key): value for key, value in TRAINED.items()},
     # Appendix B
-    ("Lemma B.1", "printed", "if width"): ("m >=", lambda v: v.C * v.n * v.H * _sum(_slope(2)(v), v.H) ** 2 / v.delta),
+    ("Lemma B.1", "printed", "if width"): (
+        "m >=",
+        lambda v: v.C * v.n * v.H * geometric_sum(_slope(2)(v), v.H) ** 2 / v.delta,
+    ),
     ("Lemma B.1", "printed", "then largest feature"): ("x_0 <=", lambda v: 2),
     ("Lemma B.1", "printed", "then least feature"): ("x_low >=", lambda v: 0.5),
     ("Lemma B.1", "explicit", "if width"): ("m >=", _features),
     ("Lemma B.1", "explicit", "then largest feature"): ("x_0 <=", lambda v: mp.sqrt(1.5)),
     ("Lemma B.1", "explicit", "then least feature"): ("x_low >=", lambda v: mp.sqrt(0.5)),
     ("*", "*", "where C_1"): ("C_1 =", _slope(2.5)),
-    ("*", "*", "where g_0"): ("g_0 =", lambda v: _sum(v.C_1, v.H)),
+    ("*", "*", "where g_0"): ("g_0 =", lambda v: geometric_sum(v.C_1, v.H)),
     ("*", "*", "where C_4"): ("C_4 =", _moment),
     ("Lemma B.2", "printed", "if width"): (
         "m >=",
@@ -158,10 +161,10 @@ RETYPED = {
         "kappa =",
         lambda v: (v.tau - 0.75 + 0.75 * mp.log(0.75 / v.tau)) / 9,
     ),
-    ("*", "*", "where g"): ("g =", lambda v: _sum(2 * v.v * v.c_w, v.H)),
+    ("*", "*", "where g"): ("g =", lambda v: geometric_sum(2 * v.v * v.c_w, v.H)),
     ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.v * v.c_x * v.g * v.R),
     ("Lemma B.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
-    ("Lemma B.3", "improved", "where g"): ("g =", lambda v: _sum(v.v * (v.c_w + v.R), v.H)),
+    ("Lemma B.3", "improved", "where g"): ("g =", lambda v: geometric_sum(v.v * (v.c_w + v.R), v.H)),
     ("Lemma B.4", "printed", "if radius"): ("R <=", lambda v: v.c * v.lambda_0 / (v.n * v.g)),
     ("Lemma B.4", "printed", "if radius against the features"): ("R <=", lambda v: v.c / v.g),
     ("Lemma B.4", "explicit", "if radius"): ("R <=", lambda v: v.c_w),
@@ -194,7 +197,7 @@ RETYPED = {
     ("Lemma B.7", "printed", "if step size"): ("eta <=", _step_condition(2)),
     # Theorem 5.1
     ("Theorem 5.1", "printed", "if width"): ("m >=", _width(lambda v: 1)),
-    ("Theorem 5.1", "corrected", "if width"): ("m >=", _width(_gaussian_deviation)),
+    ("Theorem 5.1", "corrected", "if width"): ("m >=", _width(gaussian_deviation)),
     ("Theorem 5.1", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / (v.n**2 * v.open_2_O_H)),
     ("Theorem 5.1", "corrected", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / (v.n**2 * v.open_2_O_H)),
     ("Theorem 5.1", "explicit", "if initial features"): ("m >=", _features),
@@ -226,9 +229,9 @@ RETYPED = {
         lambda v: mp.sqrt(v.H * (2 * v.c_x * v.b + v.v * (2 * v.a_2) * v.w * v.xi) ** 2 + v.xi**2),
     ),
     ("Theorem 5.1", "improved", "where r"): ("r =", lambda v: v.v * (v.c_w + v.R)),
-    ("Theorem 5.1", "improved", "where g"): ("g =", lambda v: _sum(v.r, v.H)),
-    ("Theorem 5.1", "improved", "where g_1"): ("g_1 =", lambda v: _sum(v.r, v.H - 1)),
-    ("Theorem 5.1", "improved", "where g_2"): ("g_2 =", lambda v: _sum(v.r**2, v.H)),
+    ("Theorem 5.1", "improved", "where g"): ("g =", lambda v: geometric_sum(v.r, v.H)),
+    ("Theorem 5.1", "improved", "where g_1"): ("g_1 =", lambda v: geometric_sum(v.r, v.H - 1)),
+    ("Theorem 5.1", "improved", "where g_2"): ("g_2 =", lambda v: geometric_sum(v.r**2, v.H)),
     ("Theorem 5.1", "improved", "where x"): ("x =", lambda v: v.c_x + v.v * v.c_x * v.R * v.g),
     ("Theorem 5.1", "improved", "where Gamma"): (
         "Gamma =",
@@ -269,15 +272,6 @@ RETYPED = {
 DESCENT = theorem("du2019-deep-fc")
 
 
-def constants(edition, setting, network, inputs, **chosen):
-    """The numbers of the edition's abbreviations, for a start as measured."""
-    found = start(network, inputs)
-    problem = Problem(inputs, np.ones(len(inputs)))
-    given = {k: v for k, v in {**found, "e_0": 1.0, **chosen}.items() if k in edition.names}
-    answer = DESCENT.check(problem, width=network.width, edition=edition.name, setting=setting, given=given)
-    return {str(symbol): enclosure.upper for symbol, enclosure in answer.values.items()}
-
-
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("towards", ["random", "rank one", "gradient"])
 def test_constants_bound_what_small_networks_do(depth, towards):
@@ -288,7 +282,7 @@ def test_constants_bound_what_small_networks_do(depth, towards):
     for _ in range(6):
         network = Network.draw(depth, 24, 4, rng)
         radius = float(rng.choice([1e-3, 0.05, 0.4]))
-        number = constants(DESCENT.edition("improved"), FullyConnected(depth), network, inputs, R=radius, eps=0.5)
+        number = constants(DESCENT, "improved", FullyConnected(depth), network, inputs, R=radius, eps=0.5)
         moved = network.moved(perturbation(network, radius, inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)
         bounds = {
@@ -309,7 +303,7 @@ def test_the_explicit_constants_bound_them_too(depth):
     rng = np.random.default_rng(depth)
     inputs = np.eye(3)
     network = Network.draw(depth, 24, 3, rng)
-    number = constants(DESCENT.edition("explicit"), FullyConnected(depth), network, inputs)
+    number = constants(DESCENT, "explicit", FullyConnected(depth), network, inputs)
     for towards in ("random", "rank one", "gradient"):
         moved = network.moved(perturbation(network, number["R"], inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)

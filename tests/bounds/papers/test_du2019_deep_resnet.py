@@ -12,14 +12,10 @@ from bounds import Problem, theorem
 from bounds.arithmetic import compare
 from bounds.papers import du2019_deep_resnet as paper
 from bounds.settings import ResNet
-from tests.bounds.papers.deep_networks import Network, measured, perturbation, start
-from tests.bounds.papers.test_du2019_deep_fc import COMMON, TRAINED
+from tests.bounds.papers.deep_networks import Network, constants, measured, perturbation, start
+from tests.bounds.papers.test_du2019_deep_fc import COMMON, TRAINED, gaussian_deviation, geometric_sum
 
 mp = mpmath.mp
-
-
-def _sum(ratio, terms):
-    return mp.fsum(ratio**i for i in range(int(terms)))
 
 
 def _moment(v):
@@ -44,10 +40,6 @@ def _width(travel, shallow, deviation):
     return width
 
 
-def _gaussian_deviation(v):
-    return (1 + mp.sqrt(2 * mp.log(1 / v.delta))) ** 2
-
-
 def _printed_block(v):
     return v.c_res * v.c_x * v.a_2 * v.L * _exponential(v) / v.H
 
@@ -58,6 +50,77 @@ def _first(v):
 
 def _hidden(v):
     return v.kappa * v.L * (2 * v.a_2) * v.T * (2 * v.c_x)
+
+
+def residual(appendix, theorem):
+    """What residual networks and convolutional ones share: in their appendix, C or D, and in their main theorem."""
+    stable, stays = f"Lemma {appendix}.4", f"Lemma {appendix}.5"
+    return {
+        ("*", "*", "where c_d"): ("c_d =", lambda v: v.T * (v.v + v.c_x / v.c_w)),
+        ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.c_d * v.R),
+        ("*", "*", "where J"): ("J =", lambda v: max(_first(v), _hidden(v), 2 * v.c_x)),
+        (f"Lemma {appendix}.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
+        (stable, "printed", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 2),
+        (stable, "explicit", "if radius"): ("R <=", lambda v: v.c_w),
+        (stable, "explicit", "if radius against the output weights"): ("R <=", lambda v: v.a_2),
+        (stable, "explicit", "if radius against the features, left"): ("=", lambda v: v.c_d * v.R),
+        (stable, "explicit", "if radius against the features"): ("<=", lambda v: v.c_x),
+        (stable, "explicit", "then Gram drift"): ("G_k <=", lambda v: v.n * v.R * v.K),
+        (stays, "corrected", "then travel"): (
+            "B_k <=",
+            lambda v: 4 * v.J * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
+        ),
+        (stays, "corrected", "then step of a layer"): (
+            "S_k <=",
+            lambda v: v.eta * v.J * mp.sqrt(v.n) * v.r_k,
+        ),
+        (stays, "counterexample", "left"): ("=", lambda v: mp.sqrt("2.5361754332174538") * mp.tanh(1)),
+        (stays, "counterexample", "right"): (
+            "=",
+            lambda v: 4 * mp.mpf("0.1") * 1.25 * mp.exp("0.6") / 10,
+        ),
+        (theorem, "explicit", "radius"): (
+            "R =",
+            lambda v: min(v.c_w, v.a_2, v.c_x / v.c_d, v.lambda_0 / (4 * v.n * v.K)),
+        ),
+        (theorem, "explicit", "where Q"): (
+            "Q =",
+            lambda v: _first(v) ** 2 + (v.H - 1) * _hidden(v) ** 2 + (2 * v.c_x) ** 2,
+        ),
+        (theorem, "explicit", "where xi"): (
+            "xi =",
+            lambda v: v.T * mp.sqrt(v.v**2 + (v.H - 1) * (v.kappa * v.L * 2 * v.c_x) ** 2),
+        ),
+        (theorem, "explicit", "where omega"): (
+            "omega =",
+            lambda v: mp.sqrt((2 * v.c_w * v.xi) ** 2 + (2 * v.c_x) ** 2),
+        ),
+        (theorem, "improved", "then feature drift"): ("D_k <=", lambda v: v.D_H),
+        (theorem, "improved", "where t"): ("t =", lambda v: 1 + v.kappa * v.L * (v.c_w + v.R)),
+        (theorem, "improved", "where D_1"): (
+            "D_1 =",
+            lambda v: v.t ** (v.H - 2) * v.v * v.R + v.kappa * v.L * v.c_x * v.R * geometric_sum(v.t, v.H - 2),
+        ),
+        (theorem, "improved", "where D_H"): ("D_H =", lambda v: v.t * v.D_1 + v.kappa * v.L * v.c_x * v.R),
+        (theorem, "improved", "where g_2"): ("g_2 =", lambda v: geometric_sum(v.t**2, v.H - 1)),
+        (theorem, "improved", "where x"): ("x =", lambda v: v.c_x + v.D_H),
+        (theorem, "improved", "where J"): (
+            "J =",
+            lambda v: max(v.v * v.A * v.t ** (v.H - 1), v.kappa * v.L * v.A * v.t ** (v.H - 2) * v.x, v.x),
+        ),
+        (theorem, "improved", "where Q"): (
+            "Q =",
+            lambda v: (v.v * v.A * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.A * v.x) ** 2 + v.x**2,
+        ),
+        (theorem, "improved", "where xi"): (
+            "xi =",
+            lambda v: mp.sqrt((v.v * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.x) ** 2),
+        ),
+        (theorem, "improved", "where omega"): (
+            "omega =",
+            lambda v: mp.sqrt(((v.c_w + v.R) * v.xi) ** 2 + v.x**2),
+        ),
+    }
 
 
 RANGES = {
@@ -79,13 +142,12 @@ RANGES = {
     "A": [0.3, 2, 0.7],
 }
 RETYPED = {
+    **residual("C", "Theorem 6.1"),
     **{key: entry for key, entry in COMMON.items() if key[0] == "*"},
     **{("Theorem 6.1", *key): entry for key, entry in TRAINED.items()},
     ("*", "*", "where kappa"): ("kappa =", lambda v: v.c_res / v.H),
     ("*", "*", "where T"): ("T =", _exponential),
-    ("*", "*", "where c_d"): ("c_d =", lambda v: v.T * (v.v + v.c_x / v.c_w)),
     ("*", "*", "where C_4"): ("C_4 =", _moment),
-    ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.c_d * v.R),
     ("*", "*", "where K"): (
         "K =",
         lambda v: (
@@ -97,7 +159,6 @@ RETYPED = {
             )
         ),
     ),
-    ("*", "*", "where J"): ("J =", lambda v: max(_first(v), _hidden(v), 2 * v.c_x)),
     # Appendix C
     ("Lemma C.1", "printed", "if width"): ("m >=", lambda v: v.C * v.n / v.delta),
     ("Lemma C.1", "printed", "then largest feature"): ("x_0 <=", lambda v: 2 * mp.exp(v.c_res * v.c_w * v.L)),
@@ -111,15 +172,8 @@ RETYPED = {
         "m >=",
         lambda v: v.C * v.n**2 * mp.log(v.H * v.n / v.delta) / v.lambda_0**2,
     ),
-    ("Lemma C.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
     ("Lemma C.4", "printed", "if radius"): ("R <=", lambda v: v.c * v.lambda_0 * v.H**2 / v.n),
     ("Lemma C.4", "printed", "if radius against the features"): ("R <=", lambda v: v.c),
-    ("Lemma C.4", "printed", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 2),
-    ("Lemma C.4", "explicit", "if radius"): ("R <=", lambda v: v.c_w),
-    ("Lemma C.4", "explicit", "if radius against the output weights"): ("R <=", lambda v: v.a_2),
-    ("Lemma C.4", "explicit", "if radius against the features, left"): ("=", lambda v: v.c_d * v.R),
-    ("Lemma C.4", "explicit", "if radius against the features"): ("<=", lambda v: v.c_x),
-    ("Lemma C.4", "explicit", "then Gram drift"): ("G_k <=", lambda v: v.n * v.R * v.K),
     ("Lemma C.5", "printed", "then travel"): (
         "B_k <=",
         lambda v: 16 * _printed_block(v) * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
@@ -128,41 +182,18 @@ RETYPED = {
         "S_k <=",
         lambda v: v.eta * 4 * _printed_block(v) * mp.sqrt(v.n) * v.r_k,
     ),
-    ("Lemma C.5", "corrected", "then travel"): (
-        "B_k <=",
-        lambda v: 4 * v.J * mp.sqrt(v.n) * v.e_0 / (v.lambda_0 * mp.sqrt(v.m)),
-    ),
-    ("Lemma C.5", "corrected", "then step of a layer"): ("S_k <=", lambda v: v.eta * v.J * mp.sqrt(v.n) * v.r_k),
-    ("Lemma C.5", "counterexample", "left"): ("=", lambda v: mp.sqrt("2.5361754332174538") * mp.tanh(1)),
-    ("Lemma C.5", "counterexample", "right"): ("=", lambda v: 4 * mp.mpf("0.1") * 1.25 * mp.exp("0.6") / 10),
     ("Lemma C.6", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 * v.H**2 / v.n**2),
     ("Lemma C.7", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 * v.H**2 / v.n**2),
     ("Lemma C.7", "corrected", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / v.n**2),
     # Theorem 6.1
     ("Theorem 6.1", "printed", "if width"): ("m >=", _width(6, 2, lambda v: 1)),
     ("Theorem 6.1", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 * v.H**2 / v.n**2),
-    ("Theorem 6.1", "corrected", "if width"): ("m >=", _width(4, 0, _gaussian_deviation)),
+    ("Theorem 6.1", "corrected", "if width"): ("m >=", _width(4, 0, gaussian_deviation)),
     ("Theorem 6.1", "corrected", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / v.n**2),
     ("Theorem 6.1", "explicit", "if initial features"): ("m >=", lambda v: 4 * v.n * v.C_4 / v.delta_x),
     ("Theorem 6.1", "explicit", "event delta_x"): (
         "c_x <=",
         lambda v: mp.exp(v.c_res * v.c_w * v.L) * (mp.sqrt(1.5) + v.c_res * v.sigma_at_0),
-    ),
-    ("Theorem 6.1", "explicit", "radius"): (
-        "R =",
-        lambda v: min(v.c_w, v.a_2, v.c_x / v.c_d, v.lambda_0 / (4 * v.n * v.K)),
-    ),
-    ("Theorem 6.1", "explicit", "where Q"): (
-        "Q =",
-        lambda v: _first(v) ** 2 + (v.H - 1) * _hidden(v) ** 2 + (2 * v.c_x) ** 2,
-    ),
-    ("Theorem 6.1", "explicit", "where xi"): (
-        "xi =",
-        lambda v: v.T * mp.sqrt(v.v**2 + (v.H - 1) * (v.kappa * v.L * 2 * v.c_x) ** 2),
-    ),
-    ("Theorem 6.1", "explicit", "where omega"): (
-        "omega =",
-        lambda v: mp.sqrt((2 * v.c_w * v.xi) ** 2 + (2 * v.c_x) ** 2),
     ),
     ("Theorem 6.1", "explicit", "where b"): (
         "b =",
@@ -179,15 +210,6 @@ RETYPED = {
             + v.xi**2
         ),
     ),
-    ("Theorem 6.1", "improved", "then feature drift"): ("D_k <=", lambda v: v.D_H),
-    ("Theorem 6.1", "improved", "where t"): ("t =", lambda v: 1 + v.kappa * v.L * (v.c_w + v.R)),
-    ("Theorem 6.1", "improved", "where D_1"): (
-        "D_1 =",
-        lambda v: v.t ** (v.H - 2) * v.v * v.R + v.kappa * v.L * v.c_x * v.R * _sum(v.t, v.H - 2),
-    ),
-    ("Theorem 6.1", "improved", "where D_H"): ("D_H =", lambda v: v.t * v.D_1 + v.kappa * v.L * v.c_x * v.R),
-    ("Theorem 6.1", "improved", "where g_2"): ("g_2 =", lambda v: _sum(v.t**2, v.H - 1)),
-    ("Theorem 6.1", "improved", "where x"): ("x =", lambda v: v.c_x + v.D_H),
     ("Theorem 6.1", "improved", "where Gamma"): (
         "Gamma =",
         lambda v: (
@@ -198,22 +220,6 @@ RETYPED = {
                 + v.L**2 * v.x**2 * v.R * (2 * v.a_2 + v.R)
             )
         ),
-    ),
-    ("Theorem 6.1", "improved", "where J"): (
-        "J =",
-        lambda v: max(v.v * v.A * v.t ** (v.H - 1), v.kappa * v.L * v.A * v.t ** (v.H - 2) * v.x, v.x),
-    ),
-    ("Theorem 6.1", "improved", "where Q"): (
-        "Q =",
-        lambda v: (v.v * v.A * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.A * v.x) ** 2 + v.x**2,
-    ),
-    ("Theorem 6.1", "improved", "where xi"): (
-        "xi =",
-        lambda v: mp.sqrt((v.v * v.t ** (v.H - 1)) ** 2 + v.g_2 * (v.kappa * v.L * v.x) ** 2),
-    ),
-    ("Theorem 6.1", "improved", "where omega"): (
-        "omega =",
-        lambda v: mp.sqrt(((v.c_w + v.R) * v.xi) ** 2 + v.x**2),
     ),
     ("Theorem 6.1", "improved", "where b"): (
         "b =",
@@ -236,15 +242,6 @@ RETYPED = {
 DESCENT = theorem("du2019-deep-resnet")
 
 
-def constants(edition, setting, network, inputs, **chosen):
-    """The numbers of the edition's abbreviations, for a start as measured."""
-    found = start(network, inputs)
-    problem = Problem(inputs, np.ones(len(inputs)))
-    given = {k: v for k, v in {**found, "e_0": 1.0, **chosen}.items() if k in edition.names}
-    answer = DESCENT.check(problem, width=network.width, edition=edition.name, setting=setting, given=given)
-    return {str(symbol): enclosure.upper for symbol, enclosure in answer.values.items()}
-
-
 @pytest.mark.parametrize("depth", [2, 4, 8])
 @pytest.mark.parametrize("towards", ["random", "rank one", "gradient"])
 def test_constants_bound_what_small_networks_do(depth, towards):
@@ -255,7 +252,7 @@ def test_constants_bound_what_small_networks_do(depth, towards):
     for _ in range(5):
         network = Network.draw(depth, 20, 4, rng, residual_scale=0.5)
         radius = float(rng.choice([1e-3, 0.05, 0.4]))
-        number = constants(DESCENT.edition("improved"), ResNet(depth), network, inputs, R=radius, eps=0.5)
+        number = constants(DESCENT, "improved", ResNet(depth), network, inputs, R=radius, eps=0.5)
         moved = network.moved(perturbation(network, radius, inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)
         bounds = {
@@ -276,7 +273,7 @@ def test_the_explicit_constants_bound_them_too(depth):
     rng = np.random.default_rng(depth)
     inputs = np.eye(3)
     network = Network.draw(depth, 24, 3, rng, residual_scale=0.5)
-    number = constants(DESCENT.edition("explicit"), ResNet(depth), network, inputs)
+    number = constants(DESCENT, "explicit", ResNet(depth), network, inputs)
     for towards in ("random", "rank one", "gradient"):
         moved = network.moved(perturbation(network, number["R"], inputs, rng, towards=towards))
         seen = measured(network, moved, inputs)
@@ -297,7 +294,7 @@ def test_the_false_lemma_fails_on_drawn_networks_and_its_correction_holds():
     printed = 4 * 0.1 * found["c_x"] * found["a_2"] * exponential * np.sqrt(4) * 2 / 10
     assert steps[-1] > 5 * printed and steps[0] > printed > 2 * max(steps[1:-1])
     setting = ResNet(10, residual_scale=Fraction(1, 10))
-    number = constants(DESCENT.edition("explicit"), setting, network, inputs)
+    number = constants(DESCENT, "explicit", setting, network, inputs)
     assert max(steps) <= number["J"] * np.sqrt(4) * 2
 
 
