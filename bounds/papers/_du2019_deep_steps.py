@@ -36,6 +36,7 @@ from bounds.papers._du2019_deep import (
     largest_step,
     mu,
     needed_width,
+    residual_now,
     rho,
     total_travel,
     x,
@@ -166,6 +167,27 @@ def one_step(edition: Edition) -> Obligation:
         planted=Le((1 - Q(3, 10) * eta * lambda_0) ** 2, 1 - Q(13, 10) * (1 - edition.rate.factor)),
         steps=(Step("the norm contracts", Le(norm, 1 - Q(3, 10) * eta * lambda_0)),),
     )
+
+
+def steps_add_up(step: Expr, total: Expr) -> Argument:
+    """The travel of a block as a geometric sum, where the squared residual shrinks by 1 - eta lambda_0 / 2.
+
+    Args:
+        step: the length of a step, with the residual before it.
+        total: bound on their sum, over sqrt(m).
+    """
+
+    def argument(edition: Edition) -> Obligation:
+        added = step.subs(residual_now, e_0) / sqrt(m) / (1 - sqrt(1 - eta * lambda_0 / 2))
+        return Obligation(
+            "travel",
+            "Steps shrink by the root of 1 - eta lambda_0 / 2, and 1 - sqrt(1 - x) >= x / 2.",
+            given=(POSITIVE, Lt(eta * lambda_0, 2)),
+            claim=Le(added, total),
+            planted=Le(added, Q(99, 100) * total),
+        )
+
+    return argument
 
 
 def travel_sums(edition: Edition) -> Obligation:

@@ -103,6 +103,14 @@ def of_order(time: Expr) -> Promise:
     return Promise("steps", Le(reached, time))
 
 
+SMALL_STEP = Condition("step size", Le(eta, c * d * rho / (n**4 * L**2 * m)))
+REACHED = (
+    of_order(C_T * n**6 * L**2 / rho**2 * log(n * log(m) / floor)),
+    Promise("travel", Le(moved, C_W * n**3 * sqrt(d) * log(m) / (rho * sqrt(m)))),
+    FITS,
+)
+"""What Theorem 1 promises, as printed and as corrected."""
+
 gd = Statement(
     "Theorem 1, restated",
     "gradient descent reaches any loss at width n^24 L^12 d / rho^8",
@@ -120,13 +128,9 @@ gd = Statement(
                 SEPARATION,
                 PROBABILITY,
                 Condition("width", Ge(m, C * n**24 * L**12 * d / rho**8)),
-                Condition("step size", Le(eta, c * d * rho / (n**4 * L**2 * m))),
+                SMALL_STEP,
             ),
-            promises=(
-                of_order(C_T * n**6 * L**2 / rho**2 * log(n * log(m) / floor)),
-                Promise("travel", Le(moved, C_W * n**3 * sqrt(d) * log(m) / (rho * sqrt(m)))),
-                FITS,
-            ),
+            promises=REACHED,
         ),
         Edition(
             "corrected",
@@ -136,13 +140,9 @@ gd = Statement(
                 SEPARATION,
                 PROBABILITY,
                 Condition("width", Ge(m, C_p * n**24 * L**12 * d * log(m) ** 5 / rho**8)),
-                Condition("step size", Le(eta, c * d * rho / (n**4 * L**2 * m))),
+                SMALL_STEP,
             ),
-            promises=(
-                of_order(C_T * n**6 * L**2 / rho**2 * log(n * log(m) / floor)),
-                Promise("travel", Le(moved, C_W * n**3 * sqrt(d) * log(m) / (rho * sqrt(m)))),
-                FITS,
-            ),
+            promises=REACHED,
             reason="The hidden logarithms written out: log(m)^2 from the initial loss O(n log(m)^2), log(m)^3 from the "
             "radius of Theorems 3 and 4.",
         ),

@@ -29,13 +29,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-import flint
-from flint import arb
 from sympy import Ge, Le, Max, exp, log, sqrt
 from sympy import Rational as Q
 
-from bounds.activations import TANH
-from bounds.arithmetic import PRECISION, Enclosure, Values, Verdict, compare, evaluate
+from bounds.arithmetic import Verdict
 from bounds.papers import _du2019_deep as shared
 from bounds.papers import _du2019_deep_steps as steps
 from bounds.papers import du2019_deep_resnet as residual
@@ -50,7 +47,6 @@ from bounds.papers._du2019_deep import (
     WEIGHT_NORMS,
     C,
     H,
-    K,
     a_2,
     a_4,
     block_step,
@@ -227,16 +223,9 @@ gram_stable = of_weights(
             assumes=(Condition("radius", Le(R, c * lambda_0 * H**2 / (n * POLYNOMIAL))), INSIDE[1]),
             promises=(Promise("Gram drift", Le(gram_drift, lambda_0 / 2)),),
         ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(
-                *INSIDE,
-                Condition("radius against the output weights", Le(R, a_2)),
-                Condition("radius against the features", Le(drift_rate * R, c_x)),
-            ),
-            promises=(Promise("Gram drift", Le(gram_drift, n * R * K)),),
-            where=on_patches((residual.V, residual.BRANCH, residual.STRETCH, residual.DRIFT, residual.ENTRY), q),
+        replace(
+            residual.gram_stable.edition("explicit"),
+            where=on_patches(residual.gram_stable.edition("explicit").where, q),
             reason="As for Lemma C.4, with the factors of the patches; p enters through a_2, a_4 and c_x alone.",
             arguments=(seen(residual.gram_stays),),
         ),
@@ -247,16 +236,8 @@ gram_stable = of_weights(
 
 
 def _output_layer_counterexample() -> Verdict:
-    """The instance of Lemma C.5: one pixel, one channel, one neuron, tanh, H = 10, c_res = 1/10, residual 1.
-
-    W^(1) = 1, all other W^(h) = 0, a = 1: all features are sqrt(c_sigma) tanh(1) <= c_x = 5/4; a_2 = L = 1, and c_w = 3
-    bounds all matrices. The first step of a is eta times the last feature; the printed bound is smaller.
-    """
-    with flint.ctx.workprec(PRECISION):
-        step = Enclosure(TANH.normaliser.sqrt() * arb(1).tanh())
-    image: Values = {n: 1, p: 1, q: 1}
-    network: Values = {H: 10, c_res: Enclosure(arb(1) / 10), c_x: Enclosure(arb(5) / 4), a_2: 1, c_w: 3, L: 1}
-    return compare(step, "<=", evaluate(step_printed, {**image, **network, eta: 1, residual_now: 1}))
+    """The instance of Lemma C.5, one pixel of one channel: one input x = 1, one neuron, tanh, H = 10, c_res = 1/10."""
+    return residual.output_layer_against(step_printed.subs({p: 1, q: 1}))
 
 
 travel = of_descent(

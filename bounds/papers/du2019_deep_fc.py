@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from sympy import Eq, Expr, Ge, Le, Lt, Max, Min, Symbol, erf, exp, log, pi, sqrt
+from sympy import Eq, Expr, Ge, Le, Max, Min, Symbol, erf, exp, log, pi, sqrt
 from sympy import Rational as Q
 
 from bounds.papers import _du2019_deep as shared
@@ -370,18 +370,6 @@ gram_stable = of_weights(
 )
 
 
-def printed_travel(edition: Edition) -> Obligation:
-    """The travel as a geometric sum of the printed steps."""
-    total = step_printed.subs(residual_now, e_0) / sqrt(m) / (1 - sqrt(1 - eta * lambda_0 / 2))
-    return Obligation(
-        "travel",
-        "Steps shrink by the root of 1 - eta lambda_0 / 2, and 1 - sqrt(1 - x) >= x / 2.",
-        given=(steps.POSITIVE, Lt(eta * lambda_0, 2)),
-        claim=Le(total, travel_printed),
-        planted=Le(total, Q(99, 100) * travel_printed),
-    )
-
-
 travel = of_descent(
     "Lemma B.5",
     "while the loss follows the rate, every layer stays near its start",
@@ -395,7 +383,7 @@ travel = of_descent(
                 Promise("step of a layer", Le(block_step, step_printed)),
             ),
             where=(V,),
-            arguments=(printed_travel,),
+            arguments=(steps.steps_add_up(step_printed, travel_printed),),
         ),
     ),
     rests_on=(drift,),

@@ -105,7 +105,13 @@ INSIDE = (Le(travel, R), Le(output_travel, output_radius))
 
 JOINT_NEURON_TRAVEL = arguments.travel("travel", JOINT_GRADIENT, INSIDE)
 OUTPUT_TRAVEL = arguments.travel("output travel", OUTPUT_GRADIENT, INSIDE)
-OUTPUT_STAYS_INSIDE = arguments.stays_inside("output travel", "output travel below radius", output_radius)
+BOTH_STAY_INSIDE = (
+    arguments.largest_preactivation(largest_preactivation),
+    JOINT_NEURON_TRAVEL,
+    OUTPUT_TRAVEL,
+    arguments.stays_inside(),
+    arguments.stays_inside("output travel", "output travel below radius", output_radius),
+)
 
 # --- Lemmas A.2 to A.6 and Theorem 3.3 --------------------------------------------------------------------------------
 
@@ -114,6 +120,10 @@ JOINT_PROMISES = (
     Promise("travel", Le(travel, joint_travel)),
     Promise("output travel", Le(output_travel, joint_output_travel)),
     *HALF_KEPT,
+)
+WIDE_ENOUGH = (
+    Condition("travel below radius", Gt(m, joint_width)),
+    Condition("output travel below radius", Gt(m, joint_output_width)),
 )
 
 joint_stability = Statement(
@@ -264,8 +274,7 @@ joint = of_joint_flow(
                 UNIT_ROWS,
                 POSITIVE,
                 START_BY_HOEFFDING,
-                Condition("travel below radius", Gt(m, joint_width)),
-                Condition("output travel below radius", Gt(m, joint_output_width)),
+                *WIDE_ENOUGH,
             ),
             promises=JOINT_PROMISES,
             rate=FLOW_RATE,
@@ -274,11 +283,7 @@ joint = of_joint_flow(
             reason="The paper's route, with R_a = lambda_0 / (24 S) in place of lambda_0 / (16 n^2).",
             arguments=(
                 *flow_arguments(arguments.hoeffding_start, JOINT_BY_MARKOV),
-                arguments.largest_preactivation(largest_preactivation),
-                JOINT_NEURON_TRAVEL,
-                OUTPUT_TRAVEL,
-                arguments.stays_inside(),
-                OUTPUT_STAYS_INSIDE,
+                *BOTH_STAY_INSIDE,
             ),
         ),
         Edition(
@@ -289,8 +294,7 @@ joint = of_joint_flow(
                 POSITIVE,
                 START_BY_CHERNOFF,
                 FEW_FLIPS,
-                Condition("travel below radius", Gt(m, joint_width)),
-                Condition("output travel below radius", Gt(m, joint_output_width)),
+                *WIDE_ENOUGH,
             ),
             promises=JOINT_PROMISES,
             rate=FLOW_RATE,
@@ -299,11 +303,7 @@ joint = of_joint_flow(
             reason="As explicit, with Chernoff for the flips and for the start.",
             arguments=(
                 *flow_arguments(arguments.chernoff_start, JOINT_BY_CHERNOFF),
-                arguments.largest_preactivation(largest_preactivation),
-                JOINT_NEURON_TRAVEL,
-                OUTPUT_TRAVEL,
-                arguments.stays_inside(),
-                OUTPUT_STAYS_INSIDE,
+                *BOTH_STAY_INSIDE,
             ),
         ),
     ),
