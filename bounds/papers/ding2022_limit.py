@@ -105,11 +105,6 @@ BRANCHES = hypothesis(
     "<= B on the states that are reached",
 )
 
-MEAN_SQUARE = Condition("mean square", Le(width_error, width_constant / m))
-ENOUGH_NEURONS = Condition("width", Ge(m, 8 * width_constant / (eps**2 * delta)))
-ERROR_OF_LAYERS = Condition("error of the layers", Le(depth_gap, depth_constant / depth))
-ENOUGH_LAYERS = Condition("layers", Ge(depth, 2 * depth_constant / eps))
-
 # --- the limit -------------------------------------------------------------------------------------------------------
 
 well_posed = Statement(
@@ -168,8 +163,8 @@ by_width = Statement(
             "explicit",
             Mark.REDERIVED,
             assumes=(
-                MEAN_SQUARE,
-                ENOUGH_NEURONS,
+                Condition("mean square", Le(width_error, width_constant / m)),
+                Condition("width", Ge(m, 8 * width_constant / (eps**2 * delta))),
             ),
             promises=(Promise("distance", Le(width_gap, eps / 2)),),
             reason="Markov's inequality; V is measured, or bounded at the start as in this file.",
@@ -209,8 +204,8 @@ by_depth = Statement(
             "explicit",
             Mark.REDERIVED,
             assumes=(
-                ERROR_OF_LAYERS,
-                ENOUGH_LAYERS,
+                Condition("error of the layers", Le(depth_gap, depth_constant / depth)),
+                Condition("layers", Ge(depth, 2 * depth_constant / eps)),
             ),
             promises=(Promise("distance", Le(depth_gap, eps / 2)),),
             reason="D is measured on networks with the same paths.",
@@ -254,10 +249,10 @@ limit = Statement(
             "explicit",
             Mark.REDERIVED,
             assumes=(
-                MEAN_SQUARE,
-                ERROR_OF_LAYERS,
-                ENOUGH_NEURONS,
-                ENOUGH_LAYERS,
+                Condition("mean square", Le(width_error, width_constant / m)),
+                Condition("error of the layers", Le(depth_gap, depth_constant / depth)),
+                Condition("width", Ge(m, 8 * width_constant / (eps**2 * delta))),
+                Condition("layers", Ge(depth, 2 * depth_constant / eps)),
             ),
             promises=(Promise("distance", Le(gap, eps)),),
             reason="The explicit forms of Theorems E.1 and E.2, at one pseudo-time.",

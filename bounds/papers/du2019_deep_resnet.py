@@ -25,7 +25,7 @@ from functools import partial
 
 import flint
 from flint import arb
-from sympy import Ge, Le, Max, Min, Symbol, exp, log, sqrt
+from sympy import Expr, Ge, Le, Max, Min, Symbol, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import TANH
