@@ -34,6 +34,7 @@ import numpy as np
 from bounds.arithmetic import PRECISION, Enclosure, Outcome, Verdict, compare
 from bounds.certificates.flip_count import UNIT_ROUNDOFF, Start
 from bounds.certificates.stack import Floats
+from bounds.linalg.rounding import UNDERFLOW
 
 SLACK = 2.0**-30
 """What the numbers at the start are relaxed by, so that a checker with other roundings reaches what follows."""
@@ -78,7 +79,7 @@ def flip_integral(X: Floats, y: Floats, weights: Floats, signs: Floats, *, centr
     with flint.ctx.workprec(PRECISION):
         start = Start.measure(X, y, weights, signs, centred=centred)
         needed = Enclosure(start.spectral * start.residual / flint.arb(start.width).sqrt())
-        goal = Enclosure.of(needed.upper * (1 + 4 * SLACK))  # of two factors, each relaxed
+        goal = Enclosure.of(needed.upper * (1 + 4 * SLACK) + UNDERFLOW)  # of two factors, each relaxed
         ends, integrals, singular = _steps(start)
         gained = Enclosure.of(float(integrals[-1]))
         verdict = compare(gained, ">", goal)

@@ -129,7 +129,7 @@ def converges(descent: ReluDescent, step: Step, residual: Enclosure, error: floa
         if not (strength > 0.0 and sigma > 0.0):
             break
         radius = min(rho / strength, descent.spectral * rho / (math.sqrt(m) * strength * sigma)) * ROOM
-        paired = z <= ((radius + error) * descent.longest + step.preactivation_error) * UP
+        paired = ~(z > ((radius + error) * descent.longest + step.preactivation_error) * UP)
         crowd = float(paired.sum(axis=0).max()) / m
         if crowd > CROWD:
             return End(_refusal(crowd, "<=", CROWD, f"the share of neurons near a kink is too large: {_MEND}"))

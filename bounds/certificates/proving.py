@@ -166,7 +166,8 @@ def certify(
     if not continuous and step_size is None:
         step_size = round_down_step(norm)
     rho = norm_of(*residual(setting, weights, now, X, y))
-    return _search(setting, weights, problem, now, root(least), norm, rho, None if continuous else step_size)
+    step = None if continuous or step_size is None else float(step_size)
+    return _search(setting, weights, problem, now, root(least), norm, rho, step)
 
 
 def first_certified(

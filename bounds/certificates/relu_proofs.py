@@ -116,7 +116,7 @@ def certify_flips(
         )
     with flint.ctx.workprec(PRECISION):
         largest = Enclosure(1 / arb(norm) ** 2).lower
-    step = largest if step_size is None else step_size
+    step = largest if step_size is None else float(step_size)
     if not step > 0:
         raise ValueError(f"the step size is {step}: give a positive number")
     if step > largest:

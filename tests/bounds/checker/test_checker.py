@@ -169,6 +169,17 @@ def test_biases_and_frozen_layers(tmp_path: Path) -> None:
     assert verify(write(proof, tmp_path)).holds
 
 
+@pytest.mark.parametrize("step_size", [1, np.float64(0.3), np.float32(0.25), Fraction(1, 4)])
+def test_steps_of_any_type_are_stored_alike(tmp_path: Path, step_size: float) -> None:
+    X, y = data(1, 4, 6)
+    network, weights = narrow_two_layer("tanh", 6, 2**12, 1)
+    found = certify(weights, network, Problem(X, y / 16), step_size=step_size)
+    assert isinstance(found, Certificate), str(found)
+    checked = verify(write(found, tmp_path))
+    assert checked.holds, checked.reason
+    assert f"with step {float(step_size)!r} on" in checked.statement
+
+
 def test_the_answer_is_no_boolean(good: Path) -> None:
     with pytest.raises(TypeError, match="holds"):
         bool(verify(good))
@@ -259,7 +270,11 @@ def test_a_missing_file_is_bad_input(tmp_path: Path, good: Path) -> None:
         '{"a": ' + "9" * 10_000 + "}",
         "\x00\xff",
         '"' + "a" * 100,
+        '{"a": "' + '\\"' * 2**20,  # in quadratic time, hours
+        '"' + '\\"' * 2**20 + "\\",
+        '"' + '\\"' * 2**20 + "\\\n",
     ],
+    ids=lambda text: repr(text[:20]),
 )
 def test_json_that_is_none_or_too_deep(tmp_path: Path, text: str) -> None:
     path = tmp_path / "certificate.json"
@@ -297,6 +312,9 @@ ENTRY = {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}
         header({"a": ENTRY}, np.array([2.0**61]).tobytes()),
         header({"a": {**ENTRY, "shape": [1.0]}}, b"\x00" * 8),
         header({"a": {**ENTRY, "shape": [True]}}, b"\x00" * 8),
+        header({"a": {**ENTRY, "shape": 1}}, b"\x00" * 8),
+        header({"a": {**ENTRY, "shape": None}}, b"\x00" * 8),
+        header({"a": {**ENTRY, "data_offsets": 8}}, b"\x00" * 8),
     ],
 )
 def test_arrays_that_are_none(tmp_path: Path, content: bytes) -> None:
