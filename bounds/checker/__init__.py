@@ -96,17 +96,17 @@ def _data(path: Path, stated: Any) -> tuple[Floats, Floats, dict[str, Floats]]:
     """Inputs, labels and weights, whose hashes are as stated."""
     listed = table(stated, "file sha256", "the arrays")
     name, hashes = listed["file"], listed["sha256"]
-    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+    plain = isinstance(name, str) and name.isascii() and name.isprintable() and Path(name).name == name
+    if not plain or not name.endswith(".safetensors"):
         raise Invalid("the arrays should be in a .safetensors file beside the certificate")
     arrays = read_arrays(path.with_name(name))
     if not isinstance(hashes, dict) or hashes != {key: array_hash(array) for key, array in arrays.items()}:
         raise Invalid(f"the arrays in {name} are not those that the certificate speaks of")
-    weights = {key: array for key, array in arrays.items() if key not in ("X", "y")}
     if not {"X", "y"} <= arrays.keys() or arrays["X"].ndim != 2 or arrays["y"].shape[:1] != arrays["X"].shape[:1]:
         raise Invalid(f"{name} holds no inputs X with labels y for each")
     if not 0 < arrays["y"].size <= MOST_LABELS:
         raise Invalid(f"{name} holds {arrays['y'].size} labels: between 1 and {MOST_LABELS} are checked")
-    return arrays["X"], arrays["y"], weights
+    return arrays.pop("X"), arrays.pop("y"), arrays  # what is left are weights
 
 
 def _text(step: float | None, claim: Conclusion, record: dict[str, Any], error: str, centred: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 import numpy as np
@@ -54,10 +55,9 @@ def spectral_norm_bound(W: Floats) -> arb:
     exponent = int(np.frexp(scale)[1])
     W = np.ldexp(W, -exponent)
     W = W if W.shape[1] <= W.shape[0] else W.T
-    m, k = W.shape
     V = np.linalg.svd(W, full_matrices=False)[2].T
     V_size, W_size, grown = float(np.linalg.norm(V)), float(np.linalg.norm(W)), 1 + 2.0**-20
-    image = W @ V
+    image, (m, k) = W @ V, W.shape
     image_error = 2 * k * UNIT * W_size * V_size * grown + 2.0**-500
     size = float(np.linalg.norm(image))
     rows = _sums(image.T @ image) * grown + 2 * m * UNIT * size**2 * grown + 2.0**-500
@@ -78,7 +78,7 @@ def ball_norm_bound(W: Floats | arb_mat) -> arb:
 
 def above(value: arb) -> float:
     """A float above."""
-    return float(np.nextafter(float(value.upper()), np.inf))
+    return math.nextafter(float(value.upper()), math.inf)
 
 
 def _sums(a: Floats) -> float:

@@ -77,10 +77,10 @@ def read_arrays(path: Path) -> dict[str, Floats]:
     arrays, end = {}, 0
     for name, start, stop, shape in sorted((_entry(path.name, *item) for item in header.items()), key=lambda e: e[1:3]):
         if start != end or stop - start != 8 * math.prod(shape) or stop > len(body):
-            raise Invalid(f"{path.name}: the bytes of {name} overlap others or do not fit its shape {tuple(shape)}")
+            raise Invalid(f"{path.name}: the bytes of {name[:50]!r} overlap others or do not fit its shape {shape}")
         array = np.frombuffer(body[start:stop], dtype="<f8").reshape(shape)
         if not (np.abs(array) <= LARGEST).all():
-            raise Invalid(f"{path.name}: {name} holds numbers that are not finite or exceed 2^60")
+            raise Invalid(f"{path.name}: {name[:50]!r} holds numbers that are not finite or exceed 2^60")
         arrays[name], end = array, stop
     if end != len(body):
         raise Invalid(f"{path.name} has {len(body) - end} bytes that belong to no array")

@@ -136,8 +136,7 @@ class Network:
         Raises:
             Invalid: the statement makes no sense, or does not fit the arrays.
         """
-        top = table(stated, "activation centred layers", "the network")
-        known = activations()
+        top, known = table(stated, "activation centred layers", "the network"), activations()
         if not isinstance(top["activation"], str) or top["activation"] not in known:
             raise Invalid("the network has an unknown activation")
         if not isinstance(top["layers"], list) or not 2 <= len(top["layers"]) <= 64 or type(top["centred"]) is not bool:

@@ -12,7 +12,8 @@ one pattern and one Jacobian J,
 
     E_next = max(1, eta ||J||^2 - 1) E + eta ||J|| e,   ||J||^2 <= S^2 max_i mean_r p_ri   (Schur).
 
-A neuron moves by at most eta c S ||q|| in a step; it is looked at again only when it may have come to a kink.
+A neuron moves by at most eta c S ||q|| in a step; it is looked at again only when it may have come to a kink. After
+the last step pairs may be as near to their kinks as they like.
 
 **The end.** The pairs with |z_ri| <= (R + E) v may be active or not at any time, with slopes in [0, 1]; n_i of them are
 at input i. Let sigma^2 <= K_P and K_P <= N^2 for all their patterns P, and Q_P <= tau^2 K_P for the matrix
@@ -120,15 +121,15 @@ class Run:
         self.active: Pattern = np.zeros((m, n), dtype=bool)
         self.counts, self.K = np.zeros((n, n)), arb_mat(n, n)
         self.E, self.e, self.walked = arb(0), arb(0), arb(0)
-        self.travel, self.due = 0.0, np.full(m, -np.inf)
+        self.travel, self.due, self.tied = 0.0, np.full(m, -np.inf), False
         if not (self.v >= arb(2) ** -200 and eta >= arb(2) ** -900):
             raise Invalid("the inputs or the step are too small for float64")
         self._look(started=False)
         self._settle(r)
 
     def off(self) -> arb:
-        """How far the residual of descent may be from q."""
-        return self.e + self._steepness().sqrt() * self.E
+        """How far the residual of descent may be from q, whatever its pattern."""
+        return self.e + self.spectral * self.E
 
     def near(self, radius: float) -> Pattern:
         """The pairs that may be no farther than this from their kinks."""
@@ -137,7 +138,13 @@ class Run:
         return near
 
     def advance(self) -> None:
-        """One step."""
+        """One step.
+
+        Raises:
+            Invalid: a pre-activation is as near to 0 as descent may be to the run.
+        """
+        if self.tied:
+            raise Invalid("the run comes as near to a kink as descent may be to it")
         q, eta, squared = self.q, self.eta, self._steepness()
         pulled = (self.K * arb_mat(len(q), 1, q)).entries()
         following = ((eta * squared - 1).max(arb(1)) * self.E + eta * squared.sqrt() * self.e).upper()
@@ -183,7 +190,7 @@ class Run:
         """Look at the neurons that may have come to a kink, and return what their flips add to the residual.
 
         Raises:
-            Invalid: a pre-activation is as near to 0 as descent may be to the run.
+            Invalid: the sign of a pre-activation is not certain.
         """
         margin, jumps = self.E * self.v, [arb(0)] * len(self.X)
         rows = np.flatnonzero(~(self.due > (self.travel + above(self.E)) * (1 + 2.0**-50)))
@@ -191,8 +198,9 @@ class Run:
         after, clear = z > 0, np.abs(z) - wrong
         for place, i in np.argwhere(~(clear > above(margin))).tolist():
             value = self._exact(int(rows[place]), i)
-            if not abs(value) > margin:
-                raise Invalid("the run comes as near to a kink as descent may be to it")
+            self.tied = self.tied or not abs(value) > margin
+            if not (value > 0 or value <= 0):
+                raise Invalid("the run comes too near to a kink to tell its side")
             after[place, i] = bool(value > 0)
         self.due[rows] = (self.travel + clear.min(axis=1) / above(self.v)) * (1 - 2.0**-50)
         before = self.active[rows]

@@ -22,6 +22,7 @@ from bounds.certificates.proving import Certificate, certify
 from bounds.certificates.record import write, write_arrays
 from bounds.certificates.stack import Layer, Stack
 from bounds.checker import newton_kantorovich, verify
+from bounds.checker.definite import above
 from bounds.checker.files import Invalid, body_hash, read_arrays, read_json
 from bounds.checker.network import PRECISION, Network
 from bounds.checker.network import evaluate as network_evaluate
@@ -342,6 +343,46 @@ def test_other_software_reads_our_arrays(tmp_path: Path) -> None:
         {name: np.ascontiguousarray(array) for name, array in arrays.items()}, tmp_path / "b.safetensors"
     )
     assert read_arrays(tmp_path / "b.safetensors").keys() == arrays.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../certificate.safetensors",
+        "/etc/passwd",
+        "\ud800.safetensors",
+        "\x00.safetensors",
+        "\x1b[2J.safetensors",
+        "é.safetensors",
+        "",
+        None,
+        1,
+    ],
+)
+def test_arrays_lie_beside_the_certificate(good: Path, tmp_path: Path, name: object) -> None:
+    """Under a plain name, which a terminal can show."""
+    (tmp_path / "a").mkdir()
+    record = json.loads(good.read_text())
+    record["statement"]["arrays"]["file"] = name
+    record["digest"] = body_hash(record)
+    (tmp_path / "a" / good.name).write_text(json.dumps(record))
+    (tmp_path / "certificate.safetensors").write_bytes(good.with_suffix(".safetensors").read_bytes())
+    assert "beside the certificate" in verify(tmp_path / "a" / good.name).reason
+
+
+def test_names_of_arrays_are_shown_in_one_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    for body in (b"\x00" * 16, np.array([np.nan]).tobytes()):
+        path.write_bytes(header({"\x1b[2J\n" * 1000: ENTRY}, body))
+        with pytest.raises(Invalid) as refused:
+            read_arrays(path)
+        assert str(refused.value).isprintable() and len(str(refused.value)) < 200
+
+
+def test_floats_above_the_largest_are_infinite() -> None:
+    """Without a warning: forged certificates may state any number."""
+    assert above(flint.arb(np.finfo(np.float64).max)) == above(flint.arb(2) ** 2000) == np.inf
+    assert above(flint.arb(1)) == 1 + 2.0**-52 and above(flint.arb(0)) == 5e-324
 
 
 # Independence

@@ -202,6 +202,24 @@ def test_signs_at_the_start_are_exact_for_weights_of_any_size(exponent: int) -> 
     assert run.active[:, 0].tolist() == [z[r] > 0 for r in kept]
 
 
+def test_a_network_on_kinks_is_certified_where_it_need_not_be_followed(tmp_path: Path) -> None:
+    """Unit vectors and weights of which some are exactly 0: those pairs may be on or off in every later step."""
+    rng = np.random.default_rng(0)
+    X, W, a = np.eye(3, 4), rng.standard_normal((64, 4)), np.tile([1.0, -1.0], 32)
+    W[:2, 0] = 0.0
+    y = np.maximum(X @ W.T, 0) @ a / 8 + 1e-6
+    network, problem = two_layer(4, 64, "relu", centred=False), Problem(X, y)
+    weights = {"layers.0.weight": W, "layers.1.weight": a[None]}
+    found = certify_from_start(weights, network, problem, step_size=0.5)
+    assert isinstance(found, Certificate) and found.steps == 0, str(found)
+    path = write(found, tmp_path)
+    checked = verify(path)
+    assert checked.holds, checked.reason
+    (tmp_path / "longer").mkdir()
+    longer = altered(path, tmp_path / "longer", lambda record, arrays: _steps(record, 1))
+    assert "near to a kink" in verify(longer).reason
+
+
 @pytest.mark.parametrize(("size", "step_size"), [(-201, 1.0), (0, 2.0**-901)])
 def test_what_could_vanish_in_float64_is_refused(size: int, step_size: float) -> None:
     with flint.ctx.workprec(BITS), pytest.raises(Invalid, match="too small"):
