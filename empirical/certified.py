@@ -7,25 +7,22 @@ which neither succeeds within the steps allowed counts as a failure of both; it 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
 
-import bounds
 from bounds.certificates.shadow import certify_trajectory
 from bounds.certificates.smooth_descent import LIBRARY
 from bounds.certificates.trajectory import Trajectory
 from bounds.problem import Problem
 from empirical.networks import initial_network
-from empirical.searches import Outcome, known_interval, limits_of, outcome_of, refinement
-from empirical.store import Store, content_key
+from empirical.searches import Outcome, known_interval, limits_of, outcome_of, refinement, require_different
+from empirical.store import Store, code_digest, content_key
 from empirical.training import fingerprint
 
 Aim = Literal["proved", "trained"]
@@ -34,12 +31,7 @@ FALL = 1e-10
 """Training has come near zero loss where the loss is below this share of its start."""
 
 
-def _code() -> str:
-    files = [file for file in Path(bounds.__file__).parent.rglob("*.py") if file.parent.name != "papers"]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted([*files, Path(__file__)]))).hexdigest()
-
-
-CODE = _code()
+CODE = code_digest(__file__)
 """SHA-256 of this file and of ``bounds`` but for its papers: an attempt counts as proved by the code at hand alone."""
 
 START, MAX_WIDTH = 32, 2**14
@@ -180,7 +172,11 @@ def least_success(
         budget_seconds: of processor time; no draw is begun beyond it, nor one that is expected to end beyond it.
         progress: called after each draw with the seconds spent so far.
         store: where attempts are kept, and taken from.
+
+    Raises:
+        ValueError: a seed is given twice.
     """
+    require_different(seeds)
     draws = _Draws(problem, aim, activation, centred, most_steps, tuple(seeds), budget_seconds, progress, store)
     first = math.ceil(problem.n / problem.d)
     remark = ""
@@ -192,7 +188,8 @@ def least_success(
     counts = draws.counts()
     lower, upper = known_interval(counts)
     if upper is None and not remark:
-        remark = f"no width up to {max(counts)} succeeded in all seeds"
+        most = f"{max(counts)} succeeded in all seeds" if counts else f"{max_width} has a weight for each label"
+        remark = f"no width up to {most}"
     succeeded = [found for tried in draws.attempts.values() for found in tried if found.reached is not None]
     return LeastSuccess(
         lower=lower,
@@ -258,13 +255,13 @@ def steps_to(
     XT, readout = np.ascontiguousarray(X.T), signs / math.sqrt(len(signs))
     weights, step = weights.copy(), step_size * readout[:, None]
     target = y + readout @ functions(weights @ XT)[0] if centred else y
-    start = math.inf
     with np.errstate(all="ignore"):  # a run that explodes is seen by its loss
         for taken in range(most_steps + 1):
             value, slope = functions(weights @ XT)
             r = readout @ value - target
             square = float(r @ r)
-            start = min(start, square) if taken == 0 else start
+            if taken == 0:
+                start = square
             if square <= fall * start:
                 return taken
             if not square < 1e12 * start:
@@ -355,7 +352,7 @@ class _Draws:
 
 def _widths(draws: _Draws, first: int, most: int) -> Iterator[int]:
     """The next width to count, until both ends of the interval are tight."""
-    start = max(first, START)
+    start = max(first, min(START, most))
     while start <= most and not draws.first(start):
         start *= 2
     if start > most:

@@ -135,17 +135,35 @@ def trajectory(
     trained = [p for p in network.parameters() if p.requires_grad]
     if not trained:
         raise ValueError("no parameter of the network requires a gradient, so none is trained")
+    check_method(method)
     if isinstance(method, GradientFlow):
         return _flow(network, trained, X, y, loss, method, stops)
-    if not (math.isfinite(method.step_size) and method.step_size > 0 and method.steps >= 0):
-        raise ValueError(f"descent needs a positive step size and steps >= 0, not {method.step_size}, {method.steps}")
-    if not isinstance(method, OrthogonalDescent) and not 0 <= method.momentum < 1:
-        raise ValueError(f"momentum must lie in [0, 1), not be {method.momentum}")
     if isinstance(method, OrthogonalDescent):
         if not isinstance(network, liu2021_opt.OrthogonalModule):
             raise ValueError(f"orthogonal descent is for orthogonal networks, not for {type(network).__name__}")
         return _orthogonal_descent(network, trained, X, y, loss, method)
     return _descent(network, trained, X, y, loss, method, seed)
+
+
+def check_method(method: Method) -> None:
+    """Refuse a method by which nothing could move.
+
+    Raises:
+        ValueError: a number is out of its range.
+    """
+    if isinstance(method, GradientFlow):
+        if not (0 <= method.horizon < math.inf and 0 < method.tolerance < math.inf and method.most_steps >= 1):
+            raise ValueError(
+                f"a flow needs a finite horizon, a positive tolerance and a step or more, not {method.horizon}, "
+                f"{method.tolerance}, {method.most_steps}"
+            )
+        if not (math.isfinite(method.speed) and method.speed > 0 and math.isfinite(method.fading)):
+            raise ValueError(f"a flow needs a positive speed and a finite fading, not {method.speed}, {method.fading}")
+        return
+    if not (math.isfinite(method.step_size) and method.step_size > 0 and method.steps >= 0):
+        raise ValueError(f"descent needs a positive step size and steps >= 0, not {method.step_size}, {method.steps}")
+    if not isinstance(method, OrthogonalDescent) and not 0 <= method.momentum < 1:
+        raise ValueError(f"momentum must lie in [0, 1), not be {method.momentum}")
 
 
 def gradient(network: nn.Module, trained: Sequence[Tensor], X: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, ...]:

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from empirical.batches import single_threaded
-from empirical.dynamics import GradientFlow, Method, trajectory
+from empirical.dynamics import GradientFlow, Method, check_method, trajectory
 from empirical.exporting import export
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import Family
-from empirical.store import Scalar, Store, content_key, scalars
+from empirical.store import Scalar, Store, canonical, content_key, scalars
 from empirical.training import fingerprint
 
 ARITHMETIC = 2
@@ -202,18 +202,21 @@ def network_specification(
     for name in observed:
         if name not in OBSERVABLES:
             raise ValueError(f"unknown observable {name!r}: choose from {', '.join(OBSERVABLES)}")
+    check_method(method)
     _check_times(observed, method)
-    return NetworkSpecification(
-        family=family,
-        loss=loss,
-        method=method,
-        seed=seed,
-        inputs=fingerprint(X),
-        labels=fingerprint(y),
-        shape=X.shape,
-        observed=observed,
-        limit_gram="" if limit_gram is None else fingerprint(limit_gram),
-        device=device,
+    return canonical(
+        NetworkSpecification(
+            family=family,
+            loss=loss,
+            method=method,
+            seed=seed,
+            inputs=fingerprint(X),
+            labels=fingerprint(y),
+            shape=X.shape,
+            observed=observed,
+            limit_gram="" if limit_gram is None else fingerprint(limit_gram),
+            device=device,
+        )
     )
 
 

@@ -16,7 +16,7 @@ from scipy.stats import beta
 
 from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.networks import Trained
-from empirical.store import Store, content_key
+from empirical.store import Store, canonical, content_key
 from empirical.training import ARITHMETIC, Run, fingerprint, training_arrays
 
 if TYPE_CHECKING:
@@ -228,6 +228,17 @@ def limits_of(held: int, refuted: int, trials: int) -> tuple[float, float]:
     return clopper_pearson(held, trials)[0], clopper_pearson(trials - refuted, trials)[1]
 
 
+def require_different(seeds: Sequence[int]) -> None:
+    """Refuse a seed that is given twice: its network would count as two.
+
+    Raises:
+        ValueError: naming it.
+    """
+    twice = next((seed for position, seed in enumerate(seeds) if seed in seeds[:position]), None)
+    if twice is not None:
+        raise ValueError(f"seed {twice} is given twice, and its network would count as two: give different seeds")
+
+
 def outcome_of(limits: tuple[float, float], delta: float) -> Outcome:
     """Whether a probability with these limits is known to be at least 1 - delta, below it, or neither."""
     lower, upper = limits
@@ -282,16 +293,17 @@ def least_width(
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not 0 < delta < 1:
         raise ValueError(f"delta must lie in (0, 1), not {delta}")
-    if not seeds or horizon < 1 or (widths is not None and min(widths, default=0) < 1):
+    if not seeds or min(horizon, max_width) < 1 or (widths is not None and min(widths, default=0) < 1):
         raise ValueError("a search needs at least one seed, one step and widths of at least 1")
+    require_different(seeds)
     slow, fast = conclusion.log_factors(step_size)
-    horizon = min(horizon, int(math.log(_FLOOR) * conclusion.power / fast))
+    horizon = int(min(horizon, math.log(_FLOOR) * conclusion.power / fast))
     start = time.monotonic()
     deadline = math.inf if budget_seconds is None else start + budget_seconds
     fall = conclusion.fall(step_size, horizon)
     tests: dict[int, TestedWidth] = {}
     remark = ""
-    plan = _search(tests, max_width) if widths is None else iter(sorted(widths))
+    plan = _search(tests, max_width) if widths is None else iter(sorted(set(widths)))
     for width in plan if fall >= 2 else ():
         spec = WidthSpecification(
             inputs=fingerprint(X),
@@ -306,6 +318,7 @@ def least_width(
             seeds=seeds,
             trained=trained,
         )
+        spec = canonical(spec)
         test = store.get(spec.key, TestedWidth) if store else None
         test = test or _test_width(X, y, spec, deadline)
         if test is None:
@@ -358,13 +371,20 @@ def greatest_stable_step(
 
     Returns:
         The interval between the greatest stable and the least unstable step tested.
+
+    Raises:
+        ValueError: no seed, or only networks without an active neuron, which no step moves.
     """
     X, y = training_arrays(problem, y)
     seeds = tuple(seeds)
+    if not seeds:
+        raise ValueError("a search needs at least one seed")
     batch = Batch(X, y, width, seeds, trained=trained)
     inputs = torch.as_tensor(X)
     grams = [batch.network(position).gram(inputs, trained) for position in range(len(seeds))]
     largest = max(float(torch.linalg.eigvalsh(gram)[-1]) for gram in grams)
+    if not largest > 0:
+        raise ValueError(f"no step moves networks of width {width}, none of whose neurons is active: take a larger one")
     top = 2.4 / largest
 
     def stable(step_size: float) -> bool:

@@ -20,6 +20,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+import bounds
+
 Scalar = bool | int | float | str | None
 
 _MAGIC = b"zeroloss record 2\n"
@@ -49,6 +51,7 @@ class Tabulated(Protocol):
 
 
 _R = TypeVar("_R", bound=Record)
+_S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +99,22 @@ def content_key(specification: msgspec.Struct) -> str:
     """The SHA-256 of a specification's type and canonical JSON: equal for equal specifications only."""
     name = type(specification).__name__.encode()
     return hashlib.sha256(name + b"\n" + msgspec.json.encode(specification, order="deterministic")).hexdigest()
+
+
+def code_digest(*files: str) -> str:
+    """SHA-256 of ``bounds`` but for its papers, and of further files: what is kept as proved counts for them alone."""
+    proofs = [file for file in Path(bounds.__file__).parent.rglob("*.py") if file.parent.name != "papers"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted([*proofs, *map(Path, files)]))).hexdigest()
+
+
+def canonical(specification: _S) -> _S:
+    """The same in the types that its fields name, as it is read back: a step of 1 as 1.0, numpy's numbers as Python's.
+
+    Raises:
+        ValueError: a field holds what its type does not allow.
+    """
+    plain = msgspec.to_builtins(specification, enc_hook=lambda number: number.item())
+    return msgspec.convert(plain, type(specification))
 
 
 def scalars(record: msgspec.Struct) -> dict[str, Scalar]:

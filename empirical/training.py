@@ -17,7 +17,7 @@ from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.foresight import require_memory
 from empirical.networks import Trained, TwoLayerNetwork, initial_network
 from empirical.observables import Observation, measure, movable_per_input, split_step_residual
-from empirical.store import Scalar, Store, content_key, scalars
+from empirical.store import Scalar, Store, canonical, content_key, scalars
 
 if TYPE_CHECKING:
     from bounds.problem import Problem
@@ -260,6 +260,8 @@ def specifications(
         raise ValueError(f"a run needs width >= 1 and steps >= 0, not width {width} and {steps} steps")
     if not (math.isfinite(step_size) and step_size > 0):
         raise ValueError(f"the step size must be a positive number, not {step_size}")
+    if radius is not None and not (math.isfinite(radius) and radius >= 0):
+        raise ValueError(f"the radius must be a number from 0 on, not {radius}")
     if limit_gram is not None and limit_gram.shape != (len(X), len(X)):
         raise ValueError(f"the limit Gram matrix must be ({len(X)}, {len(X)}), not {limit_gram.shape}")
     observed = schedule(steps) if observe is None else tuple(sorted({int(k) for k in observe}))
@@ -280,7 +282,8 @@ def specifications(
         limit_gram="" if limit_gram is None else fingerprint(limit_gram),
         device=device,
     )
-    return [msgspec.structs.replace(common, seed=seed) for seed in seeds]
+    common = canonical(common)
+    return [msgspec.structs.replace(common, seed=int(seed)) for seed in seeds]
 
 
 def schedule(steps: int, per_decade: int = 6) -> tuple[int, ...]:

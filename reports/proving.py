@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bounds.statements import Edition, Statement
-from empirical.store import Store, content_key
+from empirical.store import Store, code_digest, content_key
 
 if TYPE_CHECKING:
     from reports.measurement import Progress
+
+CODE = code_digest()
+"""Of what turns obligations into text for the solvers, and reads their answers."""
 
 NOT_CHECKED = 'not checked: the solvers are not installed (pip install "zeroloss[prove]")'
 
 
 class ProofSpecification(msgspec.Struct, frozen=True):
-    """All that the status of an edition's algebra depends on: the obligations as text, and the solvers."""
+    """All that the status of an edition's algebra depends on: the obligations as text, the solvers, and the code."""
 
     obligations: tuple[str, ...]
     z3: str
     cvc5: str
+    code: str
 
 
 class ProofStatus(msgspec.Struct, frozen=True):
@@ -66,7 +70,7 @@ def proof_statuses(
 def _status(edition: Edition, solvers: tuple[str, str], store: Store | None) -> str:
     from bounds.proofs import edition_status, prove_obligations
 
-    spec = ProofSpecification(tuple(map(repr, edition.obligations)), *solvers)
+    spec = ProofSpecification(tuple(map(repr, edition.obligations)), *solvers, CODE)
     kept = store.get(content_key(spec), ProofStatus) if store else None
     if kept is None:
         kept = ProofStatus(spec, edition_status(prove_obligations(edition.obligations)))

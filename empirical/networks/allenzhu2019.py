@@ -44,7 +44,8 @@ class ResNet(Specification, frozen=True, kw_only=True, tag="allenzhu2019-resnet"
         width: m.
         depth: L.
         outputs: d_out.
-        tau: by default 1 / (L ln m), the largest that the theorem's 1 / Omega(L log m) suggests.
+        tau: by default 1 / (L ln m), the largest that the theorem's 1 / Omega(L log m) suggests; it must be given where
+            m = 1.
     """
 
     width: int
@@ -53,7 +54,13 @@ class ResNet(Specification, frozen=True, kw_only=True, tag="allenzhu2019-resnet"
     tau: float | None = None
 
     def draw(self, dimension: int, seed: int) -> Network:
-        """The network as it starts, on inputs (n, dimension)."""
+        """The network as it starts, on inputs (n, dimension).
+
+        Raises:
+            ValueError: width 1 without a tau.
+        """
+        if self.tau is None and self.width == 1:
+            raise ValueError("tau = 1 / (depth ln width) has no value at width 1: give a tau, or a larger width")
         tau = 1 / (self.depth * math.log(self.width)) if self.tau is None else self.tau
         return _draw(Draws(seed), dimension, self.width, self.depth, self.outputs, tau=tau)
 

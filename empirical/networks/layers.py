@@ -74,7 +74,7 @@ def normaliser(name: str) -> float:
 
 
 class Specification(msgspec.Struct, frozen=True, kw_only=True):
-    """What the families share: every size is at least 1.
+    """What the families share: every size is at least 1, and every other number finite.
 
     Raises:
         ValueError: one is not.
@@ -86,6 +86,8 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
             sizes = value if isinstance(value, tuple) else (value,)
             if any(type(size) is int and size < 1 for size in sizes) or sizes == ():
                 raise ValueError(f"{type(self).__name__} needs {name} of at least 1, not {value}")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{type(self).__name__} needs a finite {name}, not {value}")
 
 
 def linear(weight: Tensor, *, trained: bool = True) -> nn.Linear:

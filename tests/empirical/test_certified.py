@@ -133,6 +133,21 @@ def test_a_search_that_never_succeeds_says_so(monkeypatch: pytest.MonkeyPatch) -
     assert "no width up to 128" in found.remark
 
 
+def test_a_search_with_little_room_begins_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up(monkeypatch, lambda width, seed: width >= 8)
+    assert search(max_width=10).upper == 8
+    narrow = search(max_width=1)
+    assert (narrow.upper, narrow.counts) == (
+        None,
+        (),
+    ) and narrow.remark == "no width up to 1 has a weight for each label"
+
+
+def test_one_draw_counts_once() -> None:
+    with pytest.raises(ValueError, match="seed 0 is given twice"):
+        least_success(PROBLEM, "proved", activation="tanh", centred=True, most_steps=10, seeds=[0] * 29)
+
+
 def test_a_budget_ends_a_search_and_the_store_ends_it_there_again(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     clock = itertools.count(0.0, 0.5)  # each draw takes half a second
     monkeypatch.setattr(certified.time, "thread_time", lambda: next(clock))

@@ -258,6 +258,18 @@ def test_runs_are_stored_and_found(tmp_path):
     assert len(store.keys()) == 2
 
 
+def test_a_run_is_found_again_whatever_its_numbers_were_given_as(tmp_path):
+    store = Store(tmp_path)
+    plain = GradientFlow(horizon=1.0, speed=2.0, tolerance=1e-4)
+    given = GradientFlow(horizon=1, speed=np.float64(2), tolerance=np.float64(1e-4))
+    family = shallow.TwoLayer(width=np.int64(4), activation="tanh", deviation=1)
+    options = {"loss": SQUARES, "store": store}
+    run = run_network(family, X, Y, method=given, seed=np.int32(3), observe={"travel": [np.float64(1)]}, **options)
+    family = shallow.TwoLayer(width=4, activation="tanh")
+    assert run_network(family, X, Y, method=plain, seed=3, observe={"travel": [1.0]}, **options) == run
+    assert store.keys() == [run.key]
+
+
 def test_weights_are_saved_on_the_way(tmp_path):
     """Those of the start, and of the end: descent from the saved start by hand ends at the saved end."""
     family, files = (
@@ -302,6 +314,14 @@ def test_what_cannot_go_on_says_so():
         ({"method": GradientDescent(step_size=0.0, steps=3)}, "positive step"),
         ({"method": StochasticDescent(step_size=0.1, steps=3, batch=9)}, "1 to 8 inputs"),
         ({"method": GradientDescent(step_size=0.1, steps=3, momentum=1.0)}, r"momentum must lie in \[0, 1\)"),
+        ({"method": GradientFlow(horizon=-1.0)}, "finite horizon"),
+        ({"method": GradientFlow(horizon=math.nan)}, "finite horizon"),
+        ({"method": GradientFlow(horizon=1.0, tolerance=0.0)}, "positive tolerance"),
+        ({"method": GradientFlow(horizon=1.0, most_steps=0)}, "a step or more"),
+        ({"method": GradientFlow(horizon=1.0, speed=-1.0)}, "positive speed"),
+        ({"method": GradientFlow(horizon=1.0, fading=math.inf)}, "finite fading"),
+        ({"family": allenzhu2019.ResNet(width=1, depth=2, outputs=1)}, "no value at width 1"),
+        ({"observe": {"rotation defect": [0]}}, "rotations are those"),
         ({"observe": {"separation": [0]}}, "Allen-Zhu"),
         ({"family": ding2021.ResNet(depth=2, branches=2), "observe": {"flips": [0]}}, "no layers named hidden"),
         ({"y": Y[:3]}, "one label for each"),

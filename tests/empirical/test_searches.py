@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bounds.arithmetic import Enclosure
 from empirical import least_width, searches
+from empirical.networks import initial_network
 from empirical.searches import Decay, TestedWidth, clopper_pearson, greatest_stable_step, iterations_to
 from empirical.store import Store
 from empirical.training import train
@@ -180,11 +181,43 @@ def test_a_width_that_never_holds_is_an_open_end():
 
 
 @pytest.mark.parametrize(
-    "change", [{"delta": 0.0}, {"delta": 1.0}, {"seeds": 0}, {"horizon": 0}, {"widths": []}, {"widths": [0]}]
+    "change",
+    [
+        {"delta": 0.0},
+        {"delta": 1.0},
+        {"seeds": 0},
+        {"seeds": [0] * 29},
+        {"horizon": 0},
+        {"widths": []},
+        {"widths": [0]},
+        {"max_width": 0},
+    ],
 )
 def test_bad_arguments_are_refused(change):
     with pytest.raises(ValueError):
         least_width(X, Y, **({"conclusion": Decay(LEAST), "step_size": 0.5, "horizon": 100} | change))
+
+
+def test_one_network_counts_once():
+    """29 times the same network held with a lower limit of 0.9."""
+    with pytest.raises(ValueError, match="seed 3 is given twice"):
+        least_width(X, Y, conclusion=Decay(LEAST), step_size=0.5, horizon=100, seeds=[3] * 29, widths=[64])
+    found = least_width(X, Y, conclusion=Decay(LEAST), step_size=0.5, horizon=100, seeds=3, widths=[8, 8])
+    assert [test.width for test in found.tested] == [8]
+
+
+def test_a_decay_that_float64_hardly_knows_is_too_short_to_tell():
+    assert least_width(X, Y, conclusion=Decay(1e-310), step_size=0.5, horizon=100).too_short
+
+
+def test_networks_that_no_step_moves_have_no_stable_step():
+    inputs = -np.ones((2, 1))
+    seeds = [s for s in range(20) if initial_network(1, 1, s).weights > 0]
+    assert len(seeds) > 3
+    with pytest.raises(ValueError, match="no step moves networks of width 1"):
+        greatest_stable_step(inputs, Y[:2], width=1, seeds=seeds)
+    with pytest.raises(ValueError, match="at least one seed"):
+        greatest_stable_step(X, Y, width=1, seeds=())
 
 
 def test_the_greatest_stable_step_of_a_wide_network_is_two_over_the_largest_eigenvalue():

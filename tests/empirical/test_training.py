@@ -194,6 +194,16 @@ def test_finished_runs_are_taken_from_the_store_and_damaged_ones_run_again(tmp_p
     assert store.get(runs[1].key, Run) == runs[1]
 
 
+@pytest.mark.parametrize("number", [int, np.int64, np.float64, np.float32], ids=lambda number: number.__name__)
+def test_a_run_is_found_again_whatever_its_numbers_were_given_as(tmp_path, number):
+    """A step of 1 was stored under another key than it was read back with, and counted as damaged ever after."""
+    store = Store(tmp_path)
+    whole = {"width": np.int64(8), "steps": np.int32(3)} if number is not int else {"width": 8, "steps": 3}
+    run = train(X, Y, step_size=number(1), radius=number(1), seed=np.int64(2), store=store, **whole)
+    assert run == train(X, Y, step_size=1.0, radius=1.0, seed=2, width=8, steps=3, store=store)
+    assert store.keys() == [run.key]
+
+
 def test_an_interrupt_keeps_what_is_finished(tmp_path):
     store = Store(tmp_path)
 
@@ -215,6 +225,8 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
         ({"step_size": math.nan}, "step size"),
         ({"observe": [9]}, "observed steps"),
         ({"limit_gram": np.eye(3)}, "limit Gram"),
+        ({"radius": math.inf}, "radius"),
+        ({"radius": -1.0}, "radius"),
     ],
 )
 def test_bad_arguments_are_named(change, message):

@@ -45,6 +45,9 @@ def test_a_status_is_kept_with_the_runs_under_the_exact_obligations(
     first = statuses(lemma(SHARP), store)
     monkeypatch.setattr("bounds.proofs.prove_obligations", None)  # any proof would fail
     assert statuses(lemma(SHARP), store) == first
+    with pytest.raises(TypeError), monkeypatch.context() as other:
+        other.setattr(proving, "CODE", "of another version")
+        statuses(lemma(SHARP), store)
     with pytest.raises(TypeError):
         statuses(lemma(paper.initial_gram.edition("improved")), store)
 
