@@ -45,8 +45,9 @@ def exponents(
         table: of :func:`empirical.results.table`, or read from the Parquet file of a sweep.
         of: the column of what was measured.
         size: the column of the size.
-        by: columns that tell kinds of run apart. By default every column of the specification whose values each leave
-            at least three sizes; what changes with the size itself, such as the inputs where n does, is averaged over.
+        by: columns that tell kinds of run apart. By default every column of the specification one of whose values
+            leaves at least three sizes; what changes with the size itself, such as the inputs where n does, is averaged
+            over.
         confidence: of the intervals, which are those of :func:`~empirical.scaling.scaling_exponent`.
 
     Returns:
@@ -76,7 +77,10 @@ def exponents(
 
 
 def _kinds(runs: pl.DataFrame, of: str, size: str) -> list[str]:
-    """The columns of the specification that vary and whose values each leave enough sizes."""
+    """The columns of the specification that vary while the size does not, so that some value leaves enough sizes.
+
+    One such value is enough: were all needed, a single run at another value would be averaged with the others.
+    """
     import polars as pl
 
     found = []
@@ -84,7 +88,7 @@ def _kinds(runs: pl.DataFrame, of: str, size: str) -> list[str]:
         if name in (of, size, *_NOT_A_KIND) or name.startswith(("first.", "last.")) or runs[name].n_unique() < 2:
             continue
         sizes = runs.group_by(name).agg(pl.col(size).n_unique().alias("sizes"))["sizes"]
-        if min(sizes.to_list()) >= _FEWEST:
+        if max(sizes.to_list()) >= _FEWEST:
             found.append(name)
     return found
 

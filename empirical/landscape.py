@@ -89,10 +89,16 @@ def kernel_entries(view: View) -> Values:
     moved = np.clip(np.diag(view.gram) + np.diag(then) - 2 * np.diag(cross), 0, None)
     return {
         "change": float(np.abs(change).max()),
-        "relative": float(np.abs(change / np.outer(sizes, sizes)).max()),
+        "relative": _largest_quotient(np.abs(change), np.outer(sizes, sizes)),
         "largest_gradient": math.sqrt(float(np.diag(view.gram).max())),
-        "gradient_change": float((np.sqrt(moved) / sizes).max()),
+        "gradient_change": _largest_quotient(np.sqrt(moved), sizes),
     }
+
+
+def _largest_quotient(above: np.ndarray, below: np.ndarray) -> float:
+    """0 / 0 is no change, and anything else over 0 infinitely much."""
+    quotients = np.divide(above, below, out=np.where(above > 0, np.inf, 0.0), where=below > 0)
+    return float(quotients.max())
 
 
 def linearisation(view: View) -> Values:
@@ -219,10 +225,16 @@ def last_states(view: View) -> Values:
 
 
 def rotation_defect(view: View) -> Values:
-    """|R^T R - I| in spectral norm, the largest over the layers."""
+    """|R^T R - I| in spectral norm, the largest over the layers.
+
+    Raises:
+        ValueError: no layer has a rotation.
+    """
     rotations = [
         layer.rotation for layer in hidden_layers(view.network) if isinstance(layer, liu2021_opt.OrthogonalLayer)
     ]
+    if not rotations:
+        raise ValueError("rotations are those of Liu et al.'s networks")
     with torch.no_grad():
         defects = [R.T @ R - torch.eye(len(R), dtype=R.dtype) for R in rotations]
         return {"largest": max(float(torch.linalg.matrix_norm(defect, 2)) for defect in defects)}

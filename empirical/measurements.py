@@ -152,26 +152,26 @@ def _factors_by_layer(network: allenzhu2019.Network, X: Tensor) -> list[tuple[Te
 
 
 def separation(view: View) -> Values:
-    """min_(i != j) |(I - h_i h_i^T / |h_i|^2) h_j| of the features, by layer from h_0."""
+    """min_(i != j) |(I - h_i h_i^T / |h_i|^2) h_j| of the features, by layer from h_0; infinite of a single input."""
     found = []
     with torch.no_grad():
         for h in view.allenzhu.activations(view.X):
             directions = h / h.norm(dim=1, keepdim=True)
             along = directions @ h.T
             apart = (h.square().sum(dim=1) - along.square()).clamp(min=0).sqrt()
-            found.append(float(apart[~torch.eye(len(h), dtype=torch.bool)].min()))
+            found.append(float(apart.fill_diagonal_(math.inf).min()))
     return {"least": found}
 
 
 def jacobian_change(view: View) -> Values:
-    """|J - J(0)| in spectral and Frobenius norm, and the latter over |J(0)|."""
+    """|J - J(0)| in spectral and Frobenius norm, and the latter over |J(0)| (nan where J(0) = 0)."""
     cross = cross_gram_matrix(view.network, view.start, view.X)
     change = view.gram + view.initial_gram - cross - cross.T
-    squares = max(float(np.trace(change)), 0.0)
+    squares, first = max(float(np.trace(change)), 0.0), float(np.trace(view.initial_gram))
     return {
         "spectral": math.sqrt(max(float(np.linalg.eigvalsh(change)[-1]), 0.0)),
         "frobenius": math.sqrt(squares),
-        "relative": math.sqrt(squares / float(np.trace(view.initial_gram))),
+        "relative": math.sqrt(squares / first) if first else math.nan,
     }
 
 
@@ -186,12 +186,13 @@ def curvature(view: View) -> Values:
 
 
 def sensitivity(view: View) -> Values:
-    """The singular values of J, its effective rank (sum sigma^2)^2 / sum sigma^4, and trace(K) per parameter."""
+    """The singular values of J, its effective rank (sum sigma^2)^2 / sum sigma^4 (0 of J = 0), and trace(K) / P."""
     squares = np.clip(np.linalg.eigvalsh(view.gram)[::-1], 0, None)
+    fourth = float(np.square(squares).sum())
     count = sum(p.numel() for p in view.trained)
     return {
         "singular_values": np.sqrt(squares).tolist(),
-        "effective_rank": float(squares.sum() ** 2 / np.square(squares).sum()),
+        "effective_rank": float(squares.sum() ** 2) / fourth if fourth else 0.0,
         "trace_per_parameter": float(squares.sum()) / count,
     }
 

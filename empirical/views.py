@@ -139,6 +139,8 @@ def hessian_norm(first: Tensor, parameters: Sequence[Tensor]) -> float:
         )
         return torch.cat([g.flatten() for g in second]).cpu().numpy()
 
+    if len(first) == 1:  # ARPACK takes no matrix of one entry
+        return float(abs(product(np.ones(1))[0]))
     operator = LinearOperator((len(first), len(first)), matvec=product, dtype=np.float64)
     begin = np.random.default_rng(0).standard_normal(len(first))
     try:

@@ -135,24 +135,24 @@ def judge(problem: Problem, edition: Edition, run: Run) -> tuple[str, float]:
         The verdict in words, and the factor by which the promised loss fell within the run. *Holds* and *fails* say
         what was measured up to that horizon. A run can refute at any horizon; where the promised loss has fallen by
         less than a factor 2 it is too short to support. Residuals that float64 cannot resolve, below 1e-10 of the
-        first, are not compared.
+        first, are not compared, and above it they break a curve that is below.
     """
     if problem.degeneracy is not None or edition.rate is None:
         return "nothing is promised", 1.0
     decay = _decay(problem, edition)
     slow, fast = decay.log_factors(run.spec.step_size)
-    fall = decay.fall(run.spec.step_size, run.steps_taken) ** (2 / decay.power)
+    fall = decay.fall(run.spec.step_size, run.steps_taken * 2 // decay.power)  # of the squared norm
     if run.verdict == "diverged":
         return "fails (diverged)", fall
     norms = np.asarray(run.residual_norms)
     steps = np.arange(1, len(norms))
     upper, lower = np.exp(steps * slow / decay.power), np.exp(steps * fast / decay.power)
     resolved = upper > _FLOOR
-    if (norms[1:] > upper * norms[0] * (1 + _ROUNDING))[resolved].any():
+    if (norms[1:] > np.maximum(upper, _FLOOR) * norms[0] * (1 + _ROUNDING)).any():
         return str(Outcome.FAILS), fall
     if fall < 2:
         return "too short to tell", fall
-    held = (norms[1:] <= lower * norms[0] * (1 - _ROUNDING))[resolved].all()
+    held = resolved.any() and (norms[1:] <= lower * norms[0] * (1 - _ROUNDING))[resolved].all()
     return str(Outcome.HOLDS if held else Outcome.UNDECIDED), fall
 
 

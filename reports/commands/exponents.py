@@ -46,7 +46,7 @@ def exponents(
 ) -> None:
     """Fit power laws to stored runs.
 
-    Finished runs are told apart by what differs in their specification and leaves at least three sizes. In each kind
+    Finished runs are told apart by what differs in their specification while three sizes share it. In each kind
     the logarithms of what was measured are averaged over runs of one size, and a line is fitted; the interval is
     Student's, from the scatter about the line, so that noise and curvature both widen it. A theorem's exponent is
     that of its bound with all else held fixed: a bound may be far from what happens.

@@ -50,6 +50,15 @@ def test_what_changes_with_the_size_or_between_seeds_does_not_make_a_kind():
     assert [group.kind for group in both] == [{"inputs": "same"}, {"inputs": "other"}]
 
 
+def test_a_lone_run_of_another_kind_is_not_averaged_with_the_others():
+    table = runs().filter(trained="first", depth=2)
+    alone = table.head(1).with_columns(pl.lit("both").alias("trained"), pl.lit(1e6).alias("last.travel"))
+    first, other = exponents(pl.concat([table, alone]), "last.travel", "width")
+    assert (first.kind, other.kind) == ({"trained": "first"}, {"trained": "both"})
+    assert first.exponent.value == pytest.approx(-0.5, abs=0.02)
+    assert other.exponent is None and "not 1" in other.reason
+
+
 def test_kinds_can_be_named_and_runs_that_diverged_are_left_out():
     table = runs()
     bad = table.head(1).with_columns(pl.lit("diverged").alias("verdict"), pl.lit(1e9).alias("last.travel"))

@@ -156,6 +156,39 @@ def test_a_hessian_that_vanishes_has_norm_0():
     assert hessian_norm(gradient, [w]) == pytest.approx(2.0)
 
 
+def test_dead_networks_and_single_inputs_are_measured_without_a_warning():
+    """No neuron is active: J = 0, to which nothing is relative; and a Hessian of one entry is that entry."""
+    dead = shallow.TwoLayer(width=1).draw(1, seed=0)
+    with torch.no_grad():
+        dead.hidden.weight.fill_(-1.0)
+    ones = torch.ones(2, 1, dtype=torch.float64)
+    view = View(dead, dead, ones, ones[:, 0], LOSS)
+    assert OBSERVABLES["sensitivity"].measure(view)["effective_rank"] == 0.0
+    assert math.isnan(OBSERVABLES["jacobian change"].measure(view)["relative"])
+    entries = OBSERVABLES["kernel entries"].measure(view)
+    assert (entries["relative"], entries["gradient_change"]) == (0.0, 0.0)
+    assert OBSERVABLES["curvature"].measure(view) == {"norm": 0.0}
+    w = torch.tensor([3.0], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad((w**3).sum(), w, create_graph=True)
+    assert hessian_norm(gradient, [w]) == 18.0
+    alone = allenzhu2019.FullyConnected(width=8, depth=2, outputs=1).draw(5, seed=0)
+    view = View(alone, alone, X[:1], Y1[:1, None], LOSS)
+    assert OBSERVABLES["separation"].measure(view)["least"] == [math.inf] * 3
+
+
+def test_a_layer_that_comes_alive_changes_infinitely_much():
+    dead = shallow.TwoLayer(width=1).draw(1, seed=0)
+    alive = copy.deepcopy(dead)
+    with torch.no_grad():
+        dead.hidden.weight.fill_(-1.0)
+        alive.hidden.weight.fill_(1.0)
+    ones = torch.ones(2, 1, dtype=torch.float64)
+    initial = View(dead, dead, ones, ones[:, 0], LOSS)
+    view = View(alive, dead, ones, ones[:, 0], LOSS, initial=initial)
+    entries = OBSERVABLES["kernel entries"].measure(view)
+    assert (entries["relative"], entries["gradient_change"]) == (math.inf, math.inf)
+
+
 def test_travel_flips_curvature_and_energy():
     _, view = trained(shallow.TwoLayer(width=12, trained="both"), Y1, steps=40)
     now, then = ([p.detach().numpy() for p in n.parameters()] for n in (view.network, view.start))

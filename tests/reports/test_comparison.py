@@ -12,6 +12,7 @@ import pytest
 from bounds import Problem, theorem
 from bounds.gram import rounding_contributions
 from empirical.store import Store
+from empirical.training import train
 from reports.comparison import compare, named_apart
 from reports.measurement import EFFORTS, Effort, orthonormal
 from reports.page import page
@@ -136,8 +137,6 @@ def test_four_orthonormal_inputs_obey_every_bound_inside_the_condition() -> None
 
 
 def test_a_run_that_is_too_short_says_so() -> None:
-    from empirical.training import train
-
     problem = orthonormal(0.1)
     edition = theorem("du2019-two-layer").edition("explicit")
     words, fall = judge(problem, edition, train(problem, width=64, step_size=0.01, steps=50))
@@ -147,8 +146,6 @@ def test_a_run_that_is_too_short_says_so() -> None:
 
 
 def test_a_broken_promise_is_seen() -> None:
-    from empirical.training import train
-
     problem = orthonormal(0.1)
     edition = theorem("du2019-two-layer").edition("explicit")
     words, _ = judge(problem, edition, train(problem, width=1, step_size=0.5, steps=50))
@@ -156,8 +153,6 @@ def test_a_broken_promise_is_seen() -> None:
 
 
 def test_a_short_run_can_refute_and_so_can_a_diverging_one() -> None:
-    from empirical.training import train
-
     problem = orthonormal(0.1)
     edition = theorem("du2019-two-layer").edition("explicit")
     run = train(problem, width=64, step_size=3.9, steps=2)
@@ -165,6 +160,27 @@ def test_a_short_run_can_refute_and_so_can_a_diverging_one() -> None:
     assert judge(problem, edition, broken)[0] == "fails"
     diverged = msgspec.structs.replace(run, verdict="diverged", residual_norms=[1.0])
     assert judge(problem, edition, diverged)[0] == "fails (diverged)"
+
+
+@pytest.mark.parametrize("name", ["explicit", "sharp"])
+def test_a_horizon_of_any_length_is_judged(name: str) -> None:
+    """The square of a fall that float64 just holds overflowed."""
+    problem = orthonormal(0.1)
+    edition = theorem("du2019-two-layer").edition(name)
+    run = train(problem, width=2000, step_size=0.5, steps=4000)
+    verdict, fall = judge(problem, edition, run)
+    assert verdict == "holds" and fall > 1e200
+
+
+@pytest.mark.parametrize("name", ["explicit", "sharp"])
+def test_a_curve_that_falls_at_once_below_what_float64_resolves_is_broken_by_what_is_above(name: str) -> None:
+    problem = orthonormal(0.1)
+    edition = theorem("du2019-two-layer").edition(name)
+    run = train(problem, width=2000, step_size=4 * (1 - 1e-11), steps=3)
+    assert run.residual_norms[-1] > run.residual_norms[0] / 2
+    assert judge(problem, edition, run)[0] == "fails"
+    unresolved = msgspec.structs.replace(run, residual_norms=[1.0, 1e-11, 1e-11, 1e-11])
+    assert judge(problem, theorem("du2019-two-layer").edition("sharp"), unresolved)[0] == "undecided"
 
 
 def test_what_is_computed_from_a_run_is_a_float(comparison: Comparison) -> None:
