@@ -137,10 +137,8 @@ def test_a_search_with_little_room_begins_where_it_ends(monkeypatch: pytest.Monk
     made_up(monkeypatch, lambda width, seed: width >= 8)
     assert search(max_width=10).upper == 8
     narrow = search(max_width=1)
-    assert (narrow.upper, narrow.counts) == (
-        None,
-        (),
-    ) and narrow.remark == "no width up to 1 has a weight for each label"
+    assert narrow.upper is None and narrow.counts == ()
+    assert narrow.remark == "no width up to 1 has a weight for each label"
 
 
 def test_one_draw_counts_once() -> None:
