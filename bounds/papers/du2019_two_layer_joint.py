@@ -1,8 +1,7 @@
 r"""Du, Zhai, Poczos and Singh (ICLR 2019): both layers trained, Section 3.2 and Appendix A.2. arXiv 1810.02054.
 
-The argument of :mod:`bounds.papers.du2019_two_layer` with the output weights a_r trained as well, a_r(0) = +-1, in the
-notation of that file: H is the Gram matrix of the first layer; that of the output layer is positive semidefinite and
-only helps.
+The argument of :mod:`bounds.papers.du2019_two_layer_flow` with the output weights a_r trained as well, a_r(0) = +-1, in
+its notation: H is the Gram matrix of the first layer; that of the output layer is positive semidefinite and only helps.
 
 *Two radii.* Let no neuron move farther than R and no output weight farther than R_a = lambda_0 / (24 S).
 
@@ -23,20 +22,17 @@ from functools import partial
 
 from sympy import Ge, Gt, Le, Lt, log, pi, sqrt
 
-from bounds.papers import du2019_two_layer
-from bounds.papers.du2019_two_layer import (
+from bounds.papers import du2019_two_layer_gram
+from bounds.papers.du2019_two_layer_flow import FLOW_RATE, GRAM_STAYS, HALF_KEPT, flow_arguments
+from bounds.papers.du2019_two_layer_gram import (
     BY_CHERNOFF,
     BY_MARKOV,
     FEW_FLIPS,
     FEW_NEAR_KINK,
-    FLOW_RATE,
-    GRAM_STAYS,
-    HALF_KEPT,
     INITIAL_GRAM,
     START_BY_CHERNOFF,
     START_BY_HOEFFDING,
     C,
-    flow_arguments,
     initial_gram,
 )
 from bounds.proofs import arguments
@@ -312,7 +308,7 @@ joint = of_joint_flow(
 )
 
 PAPER = replace(
-    du2019_two_layer.PAPER,
+    du2019_two_layer_gram.PAPER,
     statements=(joint_stability, joint_decay, joint_bootstrap, joint),
     part="both layers trained (Section 3.2, Appendix A.2)",
 )

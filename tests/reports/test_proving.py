@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sympy import Ge
 
-from bounds.papers import du2019_two_layer as paper
+from bounds.papers import du2019_two_layer_gram as paper
 from bounds.quantities import m
 from bounds.statements import Condition, Statement
 from empirical.store import Store

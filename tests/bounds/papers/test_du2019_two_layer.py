@@ -17,118 +17,41 @@ from mpmath import mpf
 from bounds import Problem, theorem
 from bounds import quantities as q
 from bounds.arithmetic import Enclosure, compare, evaluate, exact_ball
-from bounds.papers import du2019_two_layer as paper
+from bounds.papers import du2019_two_layer as descent
+from bounds.papers import du2019_two_layer_flow as flow
+from bounds.papers import du2019_two_layer_gram as gram
 from bounds.statements import Statement
+from tests.bounds.papers.test_du2019_two_layer_flow import IMPROVED, needed_width, travelled
+from tests.bounds.papers.test_du2019_two_layer_gram import chernoff, few_flips, hoeffding, markov, markov_radius
 
 DESCENT, FLOW, JOINT = theorem("du2019-two-layer"), theorem("du2019-two-layer-flow"), theorem("du2019-two-layer-joint")
 
-
 mp = mpmath.mp
-
-
-def hoeffding(v):
-    return 8 * v.n**2 * mp.log(v.n * (v.n + 1) / v.delta_1) / v.lambda_0**2
-
-
-def chernoff(v):
-    return v.X**2 * mp.log(v.n / v.delta_1) / (v.lambda_0 * (1 - 0.75 + 0.75 * mp.log(0.75)))
-
-
-def few_flips(v):
-    return mp.log(v.n / v.delta_2) / (mp.log(4) - 1) / mp.erf(v.R / mp.sqrt(2))
-
-
-def _markov(v):
-    return v.n * mp.sqrt(2 / mp.pi) * v.R / v.delta_2
 
 
 def _descent(v):
     return 1 - v.eta * v.lambda_0 / 2
 
 
-def travelled(numerator):
-    return lambda v: numerator(v) * v.e_0 / (mp.sqrt(v.m) * v.lambda_0)
-
-
-def markov_radius(denominator):
-    return lambda v: mp.sqrt(2 * mp.pi) * v.delta_2 * v.lambda_0 / (denominator * v.n**2)
-
-
-def _width(number, numerator, delta=1):
-    return lambda v: number / mp.pi * numerator(v) * v.e_0**2 / v.lambda_0**4 / (v.delta_2**2 if delta == 2 else 1)
-
-
-_PAPER_FLOW = travelled(lambda v: 2 * mp.sqrt(v.n))
-PAPER_DESCENT = travelled(lambda v: 4 * mp.sqrt(v.n))
-_PRINTED_FLOW = travelled(lambda v: mp.sqrt(v.n))
-_IMPROVED = travelled(lambda v: 2 * v.X)
-_FLOW_SHARP = lambda v: mp.sqrt(2 * mp.pi) * v.lambda_0 / (32 * v.F)  # noqa: E731
-_DESCENT_SHARP = lambda v: mp.sqrt(2 * mp.pi) * v.lambda_0 / (64 * v.X * mp.sqrt(v.n))  # noqa: E731
-COMMON = {
-    ("*", "*", "if positive least eigenvalue"): ("lambda_0 >", lambda v: 0),
-    ("*", "*", "then least eigenvalue"): ("lambda_k >=", lambda v: v.lambda_0 / 2),
-    ("*", "*", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 4),
-    ("*", "*", "if least eigenvalue stays above half"): ("lambda_k >=", lambda v: v.lambda_0 / 2),
-    ("*", "*", "then convergence"): ("e_k**2 <=", lambda v: mp.exp(-v.lambda_0 * v.t) * v.e_0**2),
-    ("*", "*", "if few flips"): ("m >=", few_flips),
-    ("*", "*", "event delta_3"): ("e_0 <=", lambda v: mp.sqrt((v.Y**2 + v.n / 2) / v.delta_3)),
-}
-"""What recurs, with one layer trained and with both."""
+PAPER_TRAVEL = travelled(lambda v: 4 * mp.sqrt(v.n))
+_SHARP_RADIUS = lambda v: mp.sqrt(2 * mp.pi) * v.lambda_0 / (64 * v.X * mp.sqrt(v.n))  # noqa: E731
 
 RETYPED = {
-    **COMMON,
-    ("*", "*", "if no two inputs parallel"): ("rho >", lambda v: 0),
-    ("*", "*", "then positive least eigenvalue"): ("lambda_0 >", lambda v: 0),
-    ("*", "*", "then initial Gram matrix near its limit"): ("G_0 <=", lambda v: v.lambda_0 / 4),
-    ("*", "*", "then initial least eigenvalue"): ("lambda_H0 >=", lambda v: 3 * v.lambda_0 / 4),
-    ("*", "*", "then neurons near a kink"): ("N <=", _markov),
+    ("*", "*", "if positive least eigenvalue"): ("lambda_0 >", lambda v: 0),
+    ("*", "*", "if few flips"): ("m >=", few_flips),
+    ("*", "*", "event delta_3"): ("e_0 <=", lambda v: mp.sqrt((v.Y**2 + v.n / 2) / v.delta_3)),
+    ("*", "*", "then neurons near a kink"): ("N <=", markov),
     ("*", "*", "link 3"): ("P <=", lambda v: v.N),
     ("*", "*", "link 4"): ("G_k <=", lambda v: 2 * v.n * v.P),
-    # Section 3.1
-    ("Lemma 3.1", "printed", "if width"): ("m >=", lambda v: v.C * v.n**2 * mp.log(v.n / v.delta) / v.lambda_0**2),
-    ("Lemma 3.1", "explicit", "if width"): ("m >=", hoeffding),
-    ("Lemma 3.1", "improved", "if width"): ("m >=", lambda v: hoeffding(v) * v.F**2 / v.n**2),
-    ("Lemma 3.1", "sharp", "if width"): ("m >=", chernoff),
-    ("Lemma 3.2", "printed", "if travel"): ("W_k <=", lambda v: v.c * v.delta * v.lambda_0 / v.n**2),
-    ("Lemma 3.2", "printed", "then Gram drift"): ("G_k <", lambda v: v.lambda_0 / 4),
-    ("Lemma 3.2", "printed", "then least eigenvalue"): ("lambda_k >", lambda v: v.lambda_0 / 2),
-    ("Lemma 3.2", "explicit", "if travel"): ("W_k <=", markov_radius(16)),
-    ("Lemma 3.2", "explicit", "radius"): ("R =", markov_radius(16)),
-    ("Lemma 3.2", "explicit", "then Gram drift"): ("G_k <=", lambda v: 2 * v.n * _markov(v)),
-    ("Lemma 3.2", "sharp", "if travel"): ("W_k <=", _FLOW_SHARP),
-    ("Lemma 3.2", "sharp", "radius"): ("R =", _FLOW_SHARP),
-    ("Lemma 3.2", "sharp", "then Gram drift"): ("G_k <=", lambda v: 4 * v.F * mp.sqrt(2 / mp.pi) * v.R),
-    ("Lemma 3.2", "sharp", "then neurons near a kink"): ("N <=", lambda v: 2 * v.n * mp.sqrt(2 / mp.pi) * v.R),
-    ("Lemma 3.3", "printed", "then travel"): ("W_k <=", _PRINTED_FLOW),
-    ("Lemma 3.3", "corrected", "then travel"): ("W_k <=", _PAPER_FLOW),
-    ("Lemma 3.3", "improved", "then travel"): ("W_k <=", _IMPROVED),
-    ("Lemma 3.3", "counterexample", "left"): ("=", lambda v: 2 - 2 * mp.exp(-2)),
-    ("Lemma 3.3", "counterexample", "right"): ("=", lambda v: 1),  # sqrt(1) / (sqrt(4) / 2)
-    ("Lemma 3.4", "printed", "if travel below radius, left"): ("=", _PRINTED_FLOW),
-    ("Lemma 3.4", "corrected", "if travel below radius, left"): ("=", _PAPER_FLOW),
-    ("Lemma 3.4", "*", "if travel below radius"): ("<", lambda v: v.R),
-    ("Lemma 3.4", "printed", "then travel"): ("W_k <=", _PRINTED_FLOW),
-    ("Lemma 3.4", "corrected", "then travel"): ("W_k <=", _PAPER_FLOW),
-    ("Theorem 3.2", "printed", "if width"): ("m >=", lambda v: v.C * v.n**6 / (v.lambda_0**4 * v.delta**3)),
-    ("Theorem 3.2", "explicit", "if initial Gram"): ("m >=", hoeffding),
-    ("Theorem 3.2", "*", "if initial Gram"): ("m >=", chernoff),
-    ("Theorem 3.2", "explicit", "if travel below radius"): ("m >", _width(512, lambda v: v.n**5, delta=2)),
-    ("Theorem 3.2", "improved", "if travel below radius"): ("m >", _width(512, lambda v: v.X**2 * v.n**4, delta=2)),
-    ("Theorem 3.2", "sharp", "if travel below radius"): ("m >", _width(2048, lambda v: v.X**2 * v.F**2)),
-    ("Theorem 3.2", "explicit", "then travel"): ("W_k <=", _PAPER_FLOW),
-    ("Theorem 3.2", "*", "then travel"): ("W_k <=", _IMPROVED),
-    ("Theorem 3.2", "*", "radius"): ("R =", markov_radius(16)),
-    ("Theorem 3.2", "sharp", "radius"): ("R =", _FLOW_SHARP),
-    # Section 4
     ("Corollary 4.1", "printed", "if the rate so far"): ("e_k**2 <=", lambda v: _descent(v) ** v.k * v.e_0**2),
     ("Corollary 4.1", "improved", "if the rate so far"): ("e_k <=", lambda v: _descent(v) ** v.k * v.e_0),
-    ("Corollary 4.1", "printed", "then travel"): ("W_k <=", PAPER_DESCENT),
-    ("Corollary 4.1", "improved", "then travel"): ("W_k <=", _IMPROVED),
+    ("Corollary 4.1", "printed", "then travel"): ("W_k <=", PAPER_TRAVEL),
+    ("Corollary 4.1", "improved", "then travel"): ("W_k <=", IMPROVED),
     ("Lemma 4.1", "printed", "if radius"): ("R <=", lambda v: v.c * v.lambda_0 / v.n**2),
     ("Lemma 4.1", "printed", "then neurons near a kink"): ("N <=", lambda v: v.C * v.n * v.R / v.delta),
     ("Lemma 4.1", "explicit", "radius"): ("R =", markov_radius(32)),
     ("Lemma 4.1", "sharp", "then neurons near a kink"): ("N <=", lambda v: 2 * v.n * mp.sqrt(2 / mp.pi) * v.R),
-    ("Lemma 4.1", "sharp", "radius"): ("R =", _DESCENT_SHARP),
+    ("Lemma 4.1", "sharp", "radius"): ("R =", _SHARP_RADIUS),
     ("Theorem 4.1", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / v.n**2),
     ("Theorem 4.1", "printed", "if width"): ("m >=", lambda v: v.C * v.n**6 / (v.lambda_0**4 * v.delta**3)),
     ("Theorem 4.1", "*", "then convergence"): ("e_k**2 <=", lambda v: _descent(v) ** v.k * v.e_0**2),
@@ -138,25 +61,28 @@ RETYPED = {
     ("Theorem 4.1", "*", "if step size"): ("eta <=", lambda v: 1 / v.X**2),
     ("Theorem 4.1", "explicit", "if initial Gram"): ("m >=", hoeffding),
     ("Theorem 4.1", "*", "if initial Gram"): ("m >=", chernoff),
-    ("Theorem 4.1", "explicit", "if travel below radius"): ("m >", _width(8192, lambda v: v.n**5, delta=2)),
-    ("Theorem 4.1", "improved", "if travel below radius"): ("m >", _width(2048, lambda v: v.X**2 * v.n**4, delta=2)),
-    ("Theorem 4.1", "sharp", "if travel below radius"): ("m >", _width(8192, lambda v: v.X**4 * v.n)),
-    ("Theorem 4.1", "explicit", "then travel"): ("W_k <=", PAPER_DESCENT),
-    ("Theorem 4.1", "*", "then travel"): ("W_k <=", _IMPROVED),
+    ("Theorem 4.1", "explicit", "if travel below radius"): ("m >", needed_width(8192, lambda v: v.n**5, delta=2)),
+    ("Theorem 4.1", "improved", "if travel below radius"): (
+        "m >",
+        needed_width(2048, lambda v: v.X**2 * v.n**4, delta=2),
+    ),
+    ("Theorem 4.1", "sharp", "if travel below radius"): ("m >", needed_width(8192, lambda v: v.X**4 * v.n)),
+    ("Theorem 4.1", "explicit", "then travel"): ("W_k <=", PAPER_TRAVEL),
+    ("Theorem 4.1", "*", "then travel"): ("W_k <=", IMPROVED),
     ("Theorem 4.1", "*", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 8),
     ("Theorem 4.1", "sharp", "then Gram drift"): ("G_k <=", lambda v: 4 * v.F * mp.sqrt(2 / mp.pi) * v.R),
     ("Theorem 4.1", "*", "then least eigenvalue"): ("lambda_k >=", lambda v: 5 * v.lambda_0 / 8),
     ("Theorem 4.1", "sharp", "then neurons near a kink"): ("N <=", lambda v: 2 * v.n * mp.sqrt(2 / mp.pi) * v.R),
     ("Theorem 4.1", "*", "radius"): ("R =", markov_radius(32)),
-    ("Theorem 4.1", "sharp", "radius"): ("R =", _DESCENT_SHARP),
-    ("Theorem 4.1", "explicit", "link 1"): ("W_k <=", PAPER_DESCENT),
-    ("Theorem 4.1", "*", "link 1"): ("W_k <=", _IMPROVED),
-    ("Theorem 4.1", "*", "link 2"): ("N <=", _markov),
+    ("Theorem 4.1", "sharp", "radius"): ("R =", _SHARP_RADIUS),
+    ("Theorem 4.1", "explicit", "link 1"): ("W_k <=", PAPER_TRAVEL),
+    ("Theorem 4.1", "*", "link 1"): ("W_k <=", IMPROVED),
+    ("Theorem 4.1", "*", "link 2"): ("N <=", markov),
     ("Theorem 4.1", "sharp", "link 2"): ("N_max <=", lambda v: 2 * mp.sqrt(2 / mp.pi) * v.R),
     ("Theorem 4.1", "sharp", "link 3"): ("P_max <=", lambda v: v.N_max),
     ("Theorem 4.1", "sharp", "link 4"): ("G_k <=", lambda v: 2 * v.F * v.P_max),
 }
-"""Every formula of the paper a second time; see :mod:`tests.bounds.papers.retyped`."""
+"""Every formula of the file a second time; see :mod:`tests.bounds.papers.retyped`."""
 
 
 def instance(inputs: np.ndarray, squared_residual: int) -> tuple[Problem, Enclosure]:
@@ -198,6 +124,17 @@ def truth(inputs: list[list[str]], squared_residual: int) -> dict[str, mpf]:
         }
 
 
+WIDTHS = {
+    "hoeffding_paper": gram.hoeffding_paper,
+    "hoeffding": gram.hoeffding,
+    "chernoff": gram.chernoff,
+    "flow_width": flow.width,
+    "flow_width_improved": flow.width_improved,
+    "flow_width_sharp": flow.width_sharp,
+    "descent_width": descent.width,
+    "descent_width_improved": descent.width_improved,
+    "descent_width_sharp": descent.width_sharp,
+}
 INSTANCES = [
     ([["1", "0", "0", "0"], ["0", "1", "0", "0"], ["0", "0", "1", "0"], ["0", "0", "0", "1"]], 6),
     ([["1", "0"], ["3", "4"]], 3),
@@ -210,7 +147,7 @@ def test_widths_contain_values_computed_from_the_definitions(inputs: list[list[s
     problem, residual = instance(np.array(inputs, dtype=np.float64), squared_residual)
     values = DESCENT.edition("improved").values(problem, initial_residual=residual)
     for name, expected in truth(inputs, squared_residual).items():
-        enclosure = evaluate(getattr(paper, name), values)
+        enclosure = evaluate(WIDTHS[name], values)
         with flint.ctx.workprec(256):
             assert enclosure.ball.overlaps(
                 arb(mpmath.nstr(expected, 40), arb(mpmath.nstr(expected * mpf(10) ** -30, 5)))
@@ -231,7 +168,7 @@ def test_published_golden_values() -> None:
         ("flow_width_sharp", 250329.08),
         ("descent_width_sharp", 1001316.3),
     ):
-        assert evaluate(getattr(paper, name), values).midpoint == pytest.approx(golden, rel=1e-7)
+        assert evaluate(WIDTHS[name], values).midpoint == pytest.approx(golden, rel=1e-7)
     problem, residual = instance(np.array([[1.0, 0.0], [3.0, 4.0]]), 3)
     assert problem.least_eigenvalue.midpoint == pytest.approx(0.28855017059, abs=1e-11)
     assert DESCENT.width(problem, "sharp", initial_residual=residual).midpoint == pytest.approx(5777579.7, rel=1e-7)
@@ -297,17 +234,6 @@ def values(n: int, lam: Fraction, delta: Fraction, residual: Fraction, norm: Fra
     }
 
 
-WIDTHS = [
-    "hoeffding_paper",
-    "hoeffding",
-    "chernoff",
-    "flow_width",
-    "flow_width_improved",
-    "flow_width_sharp",
-    "descent_width",
-    "descent_width_improved",
-    "descent_width_sharp",
-]
 unit = st.fractions(min_value=0, max_value=1, max_denominator=50)
 
 
@@ -316,8 +242,7 @@ def test_widths_grow_with_inputs_and_residual_and_fall_with_eigenvalue_and_delta
     n: int, lam: Fraction, delta: Fraction, residual: Fraction, norm: Fraction
 ) -> None:
     here = values(n, lam, delta, residual, norm)
-    for name in WIDTHS:
-        expression = getattr(paper, name)
+    for name, expression in WIDTHS.items():
         base = evaluate(expression, here)
         more = values(n + 1, lam, delta, residual, norm)
         assert compare(evaluate(expression, more), ">", base).holds, name
@@ -335,15 +260,14 @@ def test_the_printed_route_asks_for_at_least_what_the_improved_one_does(
 ) -> None:
     here = values(n, lam, delta, residual, norm)
     for more, less in (
-        ("flow_width", "flow_width_improved"),
-        ("descent_width", "descent_width_improved"),
-        ("hoeffding_paper", "hoeffding"),
-        ("flow_travel_paper", "travel_improved"),
-        ("descent_travel_paper", "flow_travel_paper"),
-        ("flow_radius", "descent_radius"),
+        (flow.width, flow.width_improved),
+        (descent.width, descent.width_improved),
+        (gram.hoeffding_paper, gram.hoeffding),
+        (flow.travel_paper, flow.travel_improved),
+        (descent.travel_paper, flow.travel_paper),
+        (gram.radius, descent.radius),
     ):
-        sides = ({**here, q.m: Enclosure.of(1000)}, {**here, q.m: Enclosure.of(1000)})
-        left, right = (evaluate(getattr(paper, name), side) for name, side in zip((more, less), sides, strict=True))
+        left, right = (evaluate(side, {**here, q.m: Enclosure.of(1000)}) for side in (more, less))
         assert not compare(left, "<", right).holds, (more, less)
 
 
@@ -353,48 +277,19 @@ def test_at_the_width_of_each_edition_travel_equals_radius(
 ) -> None:
     here = values(n, lam, delta, residual, norm)
     for width, travel, radius in (
-        ("flow_width", "flow_travel_paper", "flow_radius"),
-        ("flow_width_improved", "travel_improved", "flow_radius"),
-        ("flow_width_sharp", "travel_improved", "flow_radius_sharp"),
-        ("descent_width", "descent_travel_paper", "descent_radius"),
-        ("descent_width_improved", "travel_improved", "descent_radius"),
-        ("descent_width_sharp", "travel_improved", "descent_radius_sharp"),
+        (flow.width, flow.travel_paper, gram.radius),
+        (flow.width_improved, flow.travel_improved, gram.radius),
+        (flow.width_sharp, flow.travel_improved, gram.radius_sharp),
+        (descent.width, descent.travel_paper, descent.radius),
+        (descent.width_improved, flow.travel_improved, descent.radius),
+        (descent.width_sharp, flow.travel_improved, descent.radius_sharp),
     ):
-        m = evaluate(getattr(paper, width), here)
-        moved = evaluate(getattr(paper, travel), {**here, q.m: m})
-        allowed = evaluate(getattr(paper, radius), here)
+        m = evaluate(width, here)
+        moved = evaluate(travel, {**here, q.m: m})
+        allowed = evaluate(radius, here)
         assert moved.ball.overlaps(allowed.ball), width
-        wider = evaluate(getattr(paper, travel), {**here, q.m: Enclosure(m.ball * 2)})
+        wider = evaluate(travel, {**here, q.m: Enclosure(m.ball * 2)})
         assert compare(wider, "<", allowed).holds, width
-
-
-def test_lemma_3_3_is_false_as_printed_and_true_as_corrected() -> None:
-    error = paper.flow_decay.errors[0]
-    assert error.counterexample is not None
-    assert error.counterexample().fails
-    # the same instance keeps the corrected promise, for all time: the total travel is exactly 2
-    corrected = paper.flow_decay.edition("corrected").promises[0].bound
-    bound = evaluate(corrected, {q.n: 1, q.e_0: 1, q.m: 4, q.lambda_0: Fraction(1, 2)})
-    assert compare(2, "<=", bound).holds
-
-
-def test_degenerate_data_are_refused_in_words() -> None:
-    problem = Problem(np.array([[1.0, 2.0], [2.0, 4.0], [0.0, 1.0]]), np.ones(3))
-    assert problem.least_eigenvalue.contains(0) and problem.least_eigenvalue.upper == 0
-    with pytest.raises(ValueError, match="rows 0 and 1 point in the same direction"):
-        DESCENT.width(problem)
-    assert paper.positivity.check(problem, edition="sharp").verdict.fails
-    assert paper.positivity.check(problem, edition="printed").verdict.fails
-    assert DESCENT.check(problem, width=10**9, step_size=1e-9).verdict.fails
-
-
-def test_two_antipodal_pairs_in_the_plane_separate_the_printed_condition_from_the_exact_one() -> None:
-    problem = Problem(np.array([[1.0, 0.0], [-1.0, 0.0], [0.6, 0.8], [-0.6, -0.8]]), np.ones(4))
-    assert paper.positivity.check(problem, edition="printed").verdict.fails
-    assert paper.positivity.check(problem, edition="sharp").verdict.holds
-    # (1 - c) / 2 for pairs at cosine c, by hand; 0.6 as stored is not 3/5, hence the tolerance
-    assert problem.least_eigenvalue.midpoint == pytest.approx(0.2, abs=1e-15)
-    assert problem.least_eigenvalue.lower > 0.19
 
 
 def test_shares_of_delta() -> None:
@@ -411,9 +306,10 @@ def test_shares_of_delta() -> None:
 
 
 def test_every_statement_is_complete() -> None:
-    names = [statement.name for statement in paper.PAPER.statements]
+    statements = [s for part in (gram, flow, descent) for s in part.PAPER.statements]
+    names = [statement.name for statement in statements]
     assert len(set(names)) == len(names)
-    for statement in paper.PAPER.statements:
+    for statement in statements:
         assert statement.editions[0].name == "printed"
         for edition in statement.editions:
             assert edition.name == "printed" or edition.reason, (statement.name, edition.name)

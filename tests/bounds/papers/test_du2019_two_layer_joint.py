@@ -8,14 +8,9 @@ import mpmath
 import pytest
 
 from bounds.papers import du2019_two_layer_joint as paper
-from tests.bounds.papers.test_du2019_two_layer import (
-    COMMON,
-    PAPER_DESCENT,
-    chernoff,
-    hoeffding,
-    markov_radius,
-    travelled,
-)
+from tests.bounds.papers.test_du2019_two_layer import PAPER_TRAVEL
+from tests.bounds.papers.test_du2019_two_layer_flow import COMMON, travelled
+from tests.bounds.papers.test_du2019_two_layer_gram import chernoff, hoeffding, markov_radius
 
 mp = mpmath.mp
 
@@ -53,18 +48,18 @@ RETYPED = {
     ("Lemma A.3", "explicit", "if output travel"): ("A_k <=", _OUTPUT),
     (JOINT_LEMMAS, "printed", "if travel"): ("W_k <=", _JOINT_RADIUS_PRINTED),
     (JOINT_LEMMAS, "printed", "if output travel"): ("A_k <=", _OUTPUT_PRINTED),
-    (JOINT_LEMMAS, "printed", "then travel"): ("W_k <=", PAPER_DESCENT),
+    (JOINT_LEMMAS, "printed", "then travel"): ("W_k <=", PAPER_TRAVEL),
     (JOINT_LEMMAS, "printed", "then output travel"): ("A_k <=", _joint_printed_output),
     (JOINT_LEMMAS, "explicit", "if travel"): ("W_k <=", markov_radius(32)),
     (JOINT_LEMMAS, "explicit", "if output travel"): ("A_k <=", _OUTPUT),
     (JOINT_LEMMAS, "explicit", "then travel"): ("W_k <=", _JOINT),
     (JOINT_LEMMAS, "explicit", "then output travel"): ("A_k <=", _joint_output),
     (JOINT_LEMMAS, "explicit", "radius"): ("R =", markov_radius(32)),
-    ("Lemma A.6", "printed", "if travel below radius, left"): ("=", PAPER_DESCENT),
+    ("Lemma A.6", "printed", "if travel below radius, left"): ("=", PAPER_TRAVEL),
     ("Lemma A.6", "printed", "if travel below radius"): ("<", _JOINT_RADIUS_PRINTED),
     ("Lemma A.6", "printed", "if output travel below radius, left"): ("=", _joint_printed_output),
     ("Lemma A.6", "printed", "if output travel below radius"): ("<", _OUTPUT_PRINTED),
-    ("Lemma A.6", "printed", "then travel"): ("W_k <=", PAPER_DESCENT),
+    ("Lemma A.6", "printed", "then travel"): ("W_k <=", PAPER_TRAVEL),
     ("Lemma A.6", "printed", "then output travel"): ("A_k <=", _joint_printed_output),
     ("Lemma A.6", "explicit", "if travel below radius, left"): ("=", _JOINT),
     ("Lemma A.6", "explicit", "if travel below radius"): ("<", lambda v: v.R),
