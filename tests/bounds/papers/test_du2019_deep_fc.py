@@ -11,26 +11,9 @@ from bounds.activations import RELU
 from bounds.arithmetic import NoNumber
 from bounds.settings import FullyConnected
 from tests.bounds.papers.deep_networks import Network, constants, measured, perturbation
+from tests.bounds.papers.test_du2019_deep_fc_start import NORMS, features, geometric_sum
 
 mp = mpmath.mp
-
-
-def geometric_sum(ratio, terms):
-    return mp.fsum(ratio**i for i in range(int(terms)))
-
-
-def _slope(last):
-    return lambda v: v.c_sigma * v.L * (2 * v.sigma_at_0 * mp.sqrt(2 / mp.pi) + last * v.L)
-
-
-def _moment(v):
-    """By its definition, an integral over a standard normal."""
-    power = lambda z: (v.sigma_at_0 + 1.5 * v.L * abs(z)) ** 4 * mp.npdf(z)  # noqa: E731
-    return v.c_sigma**2 * 2 * mp.quad(power, [0, 2, 5, 10, 15])
-
-
-def _features(v):
-    return 4 * v.C_4 * v.n * v.H * v.g_0**2 / v.delta_x
 
 
 def _step_condition(power):
@@ -49,7 +32,6 @@ COMMON = {
     ("*", "*", "if the rate so far"): ("e_k**2 <=", _rate),
     ("*", "*", "if inside"): ("B_k <=", lambda v: v.R),
     ("*", "*", "if initial least eigenvalue"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_0),
-    ("*", "*", "then least eigenvalue of the initial matrix"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_0),
     ("*", "*", "if initial weights"): ("m >=", lambda v: 8 * mp.log(v.H / v.delta_w)),
     ("*", "*", "if initial output weights"): ("m >=", lambda v: 8 * mp.log(1 / v.delta_a)),
     ("*", "*", "if fourth moment of the output weights"): ("m >=", lambda v: 96 / v.delta_q),
@@ -120,7 +102,7 @@ def gaussian_deviation(v):
 
 RANGES = {
     **{"n": [2, 3, 5, 7, 4, 6], "lambda_0": [2.2, 0.3, 40, 0.8, 300, 5], "delta": [0.9, 0.2, 0.1, 0.4, 0.3, 0.6]},
-    **{"H": [9, 2, 3, 5, 4, 7], "R": (1e-9, 1e-7), "tau": (0.95, 0.99)},
+    **{"H": [9, 2, 3, 5, 4, 7], "R": (1e-9, 1e-7)},
     **{
         "v": (0.2, 2),
         "r": (0.2, 2),
@@ -133,34 +115,9 @@ RANGES = {
 }
 RETYPED = {
     **COMMON,
+    **NORMS,
     **{("Theorem 5.1", *key): value for key, value in TRAINED.items()},
     # Appendix B
-    ("Lemma B.1", "printed", "if width"): (
-        "m >=",
-        lambda v: v.C * v.n * v.H * geometric_sum(_slope(2)(v), v.H) ** 2 / v.delta,
-    ),
-    ("Lemma B.1", "printed", "then largest feature"): ("x_0 <=", lambda v: 2),
-    ("Lemma B.1", "printed", "then least feature"): ("x_low >=", lambda v: 0.5),
-    ("Lemma B.1", "explicit", "if width"): ("m >=", _features),
-    ("Lemma B.1", "explicit", "then largest feature"): ("x_0 <=", lambda v: mp.sqrt(1.5)),
-    ("Lemma B.1", "explicit", "then least feature"): ("x_low >=", lambda v: mp.sqrt(0.5)),
-    ("*", "*", "where C_1"): ("C_1 =", _slope(2.5)),
-    ("*", "*", "where g_0"): ("g_0 =", lambda v: geometric_sum(v.C_1, v.H)),
-    ("*", "*", "where C_4"): ("C_4 =", _moment),
-    ("Lemma B.2", "printed", "if width"): (
-        "m >=",
-        lambda v: v.C * v.n**2 * mp.log(v.H * v.n / v.delta) * v.open_2_O_H / v.lambda_0**2,
-    ),
-    ("Lemma B.2", "explicit", "if width"): (
-        "m >=",
-        lambda v: v.v**2 * v.X_H**2 * mp.log(v.n / v.delta_x) / (v.kappa * v.lambda_hat),
-    ),
-    ("Lemma B.2", "explicit", "then initial least eigenvalue"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_hat),
-    ("Lemma B.2", "explicit", "where tau"): ("tau =", lambda v: 2 * mp.quad(lambda z: z * z * mp.npdf(z), [0, 3])),
-    ("Lemma B.2", "explicit", "where kappa"): (
-        "kappa =",
-        lambda v: (v.tau - 0.75 + 0.75 * mp.log(0.75 / v.tau)) / 9,
-    ),
     ("*", "*", "where g"): ("g =", lambda v: geometric_sum(2 * v.v * v.c_w, v.H)),
     ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.v * v.c_x * v.g * v.R),
     ("Lemma B.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
@@ -200,7 +157,7 @@ RETYPED = {
     ("Theorem 5.1", "corrected", "if width"): ("m >=", _width(gaussian_deviation)),
     ("Theorem 5.1", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / (v.n**2 * v.open_2_O_H)),
     ("Theorem 5.1", "corrected", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / (v.n**2 * v.open_2_O_H)),
-    ("Theorem 5.1", "explicit", "if initial features"): ("m >=", _features),
+    ("Theorem 5.1", "explicit", "if initial features"): ("m >=", features),
     ("Theorem 5.1", "explicit", "event delta_x"): ("c_x <=", lambda v: mp.sqrt(1.5)),
     ("Theorem 5.1", "explicit", "radius"): (
         "R =",

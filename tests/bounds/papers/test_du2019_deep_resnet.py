@@ -13,7 +13,8 @@ from bounds.arithmetic import compare
 from bounds.papers import du2019_deep_resnet as paper
 from bounds.settings import ResNet
 from tests.bounds.papers.deep_networks import Network, constants, measured, perturbation, start
-from tests.bounds.papers.test_du2019_deep_fc import COMMON, TRAINED, gaussian_deviation, geometric_sum
+from tests.bounds.papers.test_du2019_deep_fc import COMMON, TRAINED, gaussian_deviation
+from tests.bounds.papers.test_du2019_deep_fc_start import geometric_sum
 
 mp = mpmath.mp
 
@@ -58,6 +59,7 @@ def residual(appendix, theorem):
     return {
         ("*", "*", "where c_d"): ("c_d =", lambda v: v.T * (v.v + v.c_x / v.c_w)),
         ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.c_d * v.R),
+        ("*", "*", "then least eigenvalue of the initial matrix"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_0),
         ("*", "*", "where J"): ("J =", lambda v: max(_first(v), _hidden(v), 2 * v.c_x)),
         (f"Lemma {appendix}.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
         (stable, "printed", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 2),
