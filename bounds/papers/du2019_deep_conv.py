@@ -63,6 +63,7 @@ from bounds.papers._du2019_deep import (
     residual_now,
 )
 from bounds.papers._du2019_residual import drift_of_a_layer, drift_rate, last, on_patches, proved_on_patches
+from bounds.papers.du2019_deep_resnet_start import norm_of_a_layer
 from bounds.proofs import Obligation, arguments
 from bounds.proofs.arguments import Argument
 from bounds.quantities import (
@@ -171,7 +172,7 @@ initial_norms = of_weights(
             events=(Event(delta_x, "no W^(1) phi(x_i) has norm above 3/2 sqrt(q m)"),),
             reason="Keeps |s(0)|, does not ask for a bound on W^(1), and takes Gaussian concentration for Chebyshev's "
             "inequality: log(n / delta) for n / delta.",
-            arguments=(first_layer_is_bounded, seen(residual.norm_of_a_layer)),
+            arguments=(first_layer_is_bounded, seen(norm_of_a_layer)),
         ),
     ),
     errors=(
@@ -337,7 +338,7 @@ descent = of_descent(
                 steps.output_norms(p),
                 steps.fourth_moment(p),
                 first_layer_is_bounded,
-                seen(residual.norm_of_a_layer),
+                seen(norm_of_a_layer),
                 *map(seen, residual.ARGUMENTS),
                 *steps.DESCENT,
             ),

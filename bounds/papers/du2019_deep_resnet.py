@@ -4,8 +4,6 @@ x^(1) = sqrt(c_sigma / m) s(W^(1) x), x^(h) = x^(h-1) + kappa / sqrt(m) s(W^(h) 
 H, f = a.x^(H). Write v = sqrt(c_sigma) L; c_w, c_x, a_2, a_4 measure the start as for fully-connected networks, and all
 weights may move by R sqrt(m) in Frobenius norm.
 
-*Norms.* ||s(z)|| <= sqrt(m) |s(0)| + L ||z||, so ||x^(H)|| <= exp(c_res L c_w) (||x^(1)|| + c_res |s(0)|).
-
 *Features.* With t = 1 + kappa L (c_w + R), layers drift by D_1 = v R, D_h = t D_(h-1) + kappa L c_x R; if R <= c_w then
 t^H <= T = exp(2 c_res L c_w), and D_H <= (v + c_x / c_w) T R.
 
@@ -25,7 +23,7 @@ from functools import partial
 
 import flint
 from flint import arb
-from sympy import Expr, Ge, Le, Max, Min, Symbol, exp, log, sqrt
+from sympy import Expr, Ge, Le, Max, Min, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.activations import TANH
@@ -39,13 +37,10 @@ from bounds.papers._du2019_deep import (
     FOURTH_MOMENT,
     INITIAL_OUTPUTS,
     INSIDE,
-    KEPT,
-    MEAN,
     OUTPUT_NORM,
     OUTPUTS,
     Q2,
     RATE_SO_FAR,
-    SMOOTH,
     WEIGHT_NORMS,
     WEIGHTS,
     A,
@@ -62,23 +57,32 @@ from bounds.papers._du2019_deep import (
     c,
     c_w,
     c_x,
-    delta_x,
     feature_drift,
     geometric,
-    initial_feature,
     mu,
     residual_now,
     rho,
-    smallest_feature,
     v,
     x,
     xi,
 )
 from bounds.papers._du2019_residual import before_last, drift_rate, kappa, last, layer, omega, squares, stretch
+from bounds.papers.du2019_deep_resnet_start import (
+    FEATURES,
+    FREE,
+    NETWORKS,
+    first_layer_width,
+    first_norm_by_chebyshev,
+    initial_gram,
+    initial_norms,
+    moment,
+    moment_of_first,
+    norm_of_a_layer,
+    of_weights,
+)
 from bounds.proofs import Obligation, arguments
 from bounds.quantities import (
     R,
-    at_zero,
     delta,
     e_0,
     eta,
@@ -87,18 +91,13 @@ from bounds.quantities import (
     lambda_0,
     m,
     n,
-    quantity,
 )
 from bounds.quantities import lipschitz as L
 from bounds.quantities import normaliser as c_sigma
 from bounds.quantities import residual_scale as c_res
 from bounds.quantities import smoothness as beta
-from bounds.settings import ResNet
-from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Event, KnownError, Mark, Promise, Statement
+from bounds.statements import UNIT_ROWS, Condition, Edition, KnownError, Mark, Promise, Statement
 
-NETWORKS = ResNet()
-FREE = ("depth", "activation", "residual_scale")
-of_weights = partial(Statement, setting=NETWORKS, dynamics="any weights", for_all=FREE)
 of_descent = partial(Statement, setting=NETWORKS, dynamics="gradient descent", for_all=FREE)
 
 # --- Constants of the argument ---------------------------------------------------------------------------------------
@@ -107,14 +106,6 @@ V = (v, sqrt(c_sigma) * L)
 BRANCH = (kappa, c_res / H)
 STRETCH = (stretch, exp(2 * c_res * L * c_w))
 DRIFT = (drift_rate, (v + c_x / c_w) * stretch)
-
-moment = quantity("C_4", "c_sigma^2 E (|s(0)| + L |z|)^4, z ~ N(0, 1)")
-moment_of_first = c_sigma**2 * (
-    at_zero**4 + 4 * at_zero**3 * L * MEAN + 6 * at_zero**2 * L**2 + 8 * at_zero * L**3 * MEAN + 3 * L**4
-)
-first_layer_width = 4 * moment * n / delta_x
-largest_norm = exp(c_res * L * c_w) * (sqrt(Q(3, 2)) + c_res * at_zero)
-norm_printed = 2 * exp(c_res * c_w * L)
 
 parts = (
     3 * c_x * drift_rate * L**2 * a_2**2
@@ -150,84 +141,6 @@ travel_corrected = 4 * J * sqrt(n) * e_0 / (lambda_0 * sqrt(m))
 step_corrected = eta * J * sqrt(n) * residual_now
 
 # --- Appendix C ------------------------------------------------------------------------------------------------------
-
-
-def first_norm_by_chebyshev(edition: Edition) -> Obligation:
-    """Chebyshev on the squared norm of the first layer's features, whose mean is 1."""
-    failure = n * moment / (m * Q(1, 2) ** 2)
-    return Obligation(
-        "features by Chebyshev",
-        "Each of n squared norms is off 1 by more than 1/2 with probability at most 4 C_4 / m.",
-        given=(Ge(m, first_layer_width),),
-        claim=Le(failure, delta_x),
-        planted=Le(failure, Q(99, 100) * delta_x),
-    )
-
-
-def norm_of_a_layer(edition: Edition) -> Obligation:
-    """How the bound on the norms passes through one layer, by induction."""
-    power, before, at_rest = (Symbol(name, nonnegative=True) for name in ("P", "y", "s_0"))
-    first, layers = Symbol("y_1", nonnegative=True), Symbol("h", nonnegative=True)
-    factor = 1 + kappa * L * c_w
-    bound = factor * power * (first + (layers + 1) * at_rest)
-    return Obligation(
-        "norm after one layer",
-        "If ||x^(h)|| <= P (||x^(1)|| + j s_0), P >= 1, where a branch has at most the norm s_0 at 0, so is the next "
-        "norm, with P (1 + kappa L c_w) and j + 1.",
-        given=(Ge(power, 1), Le(before, power * (first + layers * at_rest))),
-        claim=Le(factor * before + at_rest, bound),
-        planted=Le(factor * before + at_rest, Q(99, 100) * bound),
-    )
-
-
-initial_norms = of_weights(
-    "Lemma C.1",
-    "the features of the initial network neither explode nor vanish",
-    editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(UNIT_ROWS, SMOOTH, Condition("width", Ge(m, C * n / delta))),
-            promises=(
-                Promise("largest feature", Le(initial_feature, norm_printed)),
-                Promise("least feature", Ge(smallest_feature, 1 / norm_printed)),
-            ),
-        ),
-        Edition(
-            "corrected",
-            Mark.REDERIVED,
-            assumes=(UNIT_ROWS, SMOOTH, Condition("width", Ge(m, first_layer_width))),
-            promises=(Promise("largest feature", Le(initial_feature, largest_norm)),),
-            where=((moment, moment_of_first),),
-            events=(Event(delta_x, "the features of the first layer have squared norm between 1/2 and 3/2"),),
-            reason="Keeps |s(0)|. A lower bound, which nothing below needs, would require c_res to be small.",
-            arguments=(first_norm_by_chebyshev, norm_of_a_layer),
-        ),
-    ),
-    errors=(
-        KnownError("||s(W x)|| <= L ||W|| ||x|| is used, which needs s(0) = 0; the softplus has s(0) = log 2."),
-        KnownError("The lower bound uses (1 - x/H)^(H-1) >= exp(-x), which is false for x near H."),
-    ),
-)
-
-initial_gram = of_weights(
-    "Lemma C.2",
-    "the least eigenvalue of the initial Gram matrix is close to the infinite-width one",
-    editions=(
-        Edition(
-            "printed",
-            Mark.READ,
-            assumes=(UNIT_ROWS, POSITIVE, Condition("width", Ge(m, C * n**2 * log(H * n / delta) / lambda_0**2))),
-            promises=KEPT,
-        ),
-    ),
-    errors=(
-        KnownError(
-            "The prefactor c_res^2 / H^2 of the matrix makes n^2 log(H n / delta) / (lambda_0^2 H^4) sufficient: the "
-            "printed width is more than needed."
-        ),
-    ),
-)
 
 
 drift = of_weights(
@@ -409,8 +322,6 @@ ANY_ARGUMENTS = (
 )
 """What convolutional networks share."""
 
-FEATURES = Event(delta_x, "no initial feature vector is longer than the bound of Lemma C.1", c_x, largest_norm)
-
 descent = of_descent(
     "Theorem 6.1",
     "gradient descent trains residual networks to zero loss at a linear rate",
@@ -482,5 +393,5 @@ descent = of_descent(
 
 PAPER = shared.paper(
     "residual networks (Section 6, Appendix C)",
-    (initial_norms, initial_gram, drift, gram_stable, travel, curvature, outputs_move_little, descent),
+    (drift, gram_stable, travel, curvature, outputs_move_little, descent),
 )

@@ -80,6 +80,11 @@ ERROR = KnownError(
 )
 DIMENSION = Condition("dimension", Ge(d, 3))
 SEPARATED = Condition("separation", Lt(separation, sqrt(2)))
+DEEP_ENOUGH = (
+    Condition("confidence", Lt(delta, Q(1, 3))),
+    Condition("depth", Ge(layers, 3)),
+    Condition("last hidden layer", Ge(last, C_3 * 2**layers * log(n * layers / delta))),
+)
 
 first_layer = Statement(
     "Lemma (first layer)",
@@ -184,9 +189,7 @@ deep = Statement(
                 UNIT_ROWS,
                 DIMENSION,
                 SEPARATED,
-                Condition("confidence", Lt(delta, Q(1, 3))),
-                Condition("depth", Ge(layers, 3)),
-                Condition("last hidden layer", Ge(last, C_3 * 2**layers * log(n * layers / delta))),
+                *DEEP_ENOUGH,
                 Condition("width", Ge(m, C * n / deep_value * log(n / deep_value) * log(n / delta))),
             ),
             promises=(
@@ -200,9 +203,7 @@ deep = Statement(
             assumes=(
                 UNIT_ROWS,
                 DIMENSION,
-                Condition("confidence", Lt(delta, Q(1, 3))),
-                Condition("depth", Ge(layers, 3)),
-                Condition("last hidden layer", Ge(last, C_3 * 2**layers * log(n * layers / delta))),
+                *DEEP_ENOUGH,
                 Condition("width", Ge(m, C * n / deep_corrected * log(n / deep_corrected) * log(n / delta))),
             ),
             promises=(

@@ -15,6 +15,8 @@ that of the baseline under a parabola, at half its step.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Ge, Le
 
 from bounds.papers._jacobian_steps import (
@@ -52,6 +54,18 @@ FAR = Promise("nearest solution", Ge(nearest, e_0 / beta))
 printed_radius = 4 * e_0 / alpha
 improved_radius = 2 * e_0 / alpha
 
+PRINTED = Edition(
+    "printed",
+    Mark.FROM_MEMORY,
+    assumes=(ON_THE_BALL, Condition("ball", Ge(ball, printed_radius)), *STEP),
+    promises=(
+        Promise("distance and residual", Le(alpha * distance / 4 + residual, e_0)),
+        Promise("path", Le(path, printed_radius)),
+        FAR,
+    ),
+    rate=Rate(CONTRACTION, 2, k),
+)
+
 descent = Statement(
     "Descent and the shortest path",
     "descent reaches a solution along a path that is at most beta/alpha times too long, up to a constant",
@@ -60,27 +74,11 @@ descent = Statement(
     identifier="oymak2019-path",
     concludes="exact fit",
     editions=(
-        Edition(
-            "printed",
-            Mark.FROM_MEMORY,
-            assumes=(ON_THE_BALL, Condition("ball", Ge(ball, printed_radius)), *STEP),
-            promises=(
-                Promise("distance and residual", Le(alpha * distance / 4 + residual, e_0)),
-                Promise("path", Le(path, printed_radius)),
-                FAR,
-            ),
-            rate=Rate(CONTRACTION, 2, k),
-        ),
-        Edition(
-            "explicit",
-            Mark.REDERIVED,
-            assumes=(ON_THE_BALL, Condition("ball", Ge(ball, printed_radius)), *STEP),
-            promises=(
-                Promise("distance and residual", Le(alpha * distance / 4 + residual, e_0)),
-                Promise("path", Le(path, printed_radius)),
-                FAR,
-            ),
-            rate=Rate(CONTRACTION, 2, k),
+        PRINTED,
+        replace(
+            PRINTED,
+            name="explicit",
+            mark=Mark.REDERIVED,
             reason="The printed constants suffice.",
             arguments=(
                 *ONE_STEP,

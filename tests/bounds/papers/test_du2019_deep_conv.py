@@ -76,6 +76,7 @@ RETYPED = {
             )
         ),
     ),
+    ("*", "*", "then least eigenvalue of the initial matrix"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_0),
     ("Lemma D.1", "corrected", "if initial features"): ("m >=", lambda v: 8 * mp.log(v.n / v.delta_x)),
     ("Lemma D.1", "corrected", "then largest feature"): ("x_0 <=", _largest),
     ("Lemma D.1", "printed", "if width"): ("m >=", lambda v: v.C * v.p**2 * v.n / (v.c_p**2 * v.delta)),

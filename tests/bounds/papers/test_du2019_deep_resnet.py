@@ -15,13 +15,9 @@ from bounds.settings import ResNet
 from tests.bounds.papers.deep_networks import Network, constants, measured, perturbation, start
 from tests.bounds.papers.test_du2019_deep_fc import COMMON, TRAINED, gaussian_deviation
 from tests.bounds.papers.test_du2019_deep_fc_start import geometric_sum
+from tests.bounds.papers.test_du2019_deep_resnet_start import MOMENT, features, largest
 
 mp = mpmath.mp
-
-
-def _moment(v):
-    power = lambda z: (v.sigma_at_0 + v.L * abs(z)) ** 4 * mp.npdf(z)  # noqa: E731
-    return v.c_sigma**2 * 2 * mp.quad(power, [0, 2, 5, 10, 15])
 
 
 def _exponential(v):
@@ -59,7 +55,6 @@ def residual(appendix, theorem):
     return {
         ("*", "*", "where c_d"): ("c_d =", lambda v: v.T * (v.v + v.c_x / v.c_w)),
         ("*", "*", "then feature drift"): ("D_k <=", lambda v: v.c_d * v.R),
-        ("*", "*", "then least eigenvalue of the initial matrix"): ("lambda_H0 >=", lambda v: 0.75 * v.lambda_0),
         ("*", "*", "where J"): ("J =", lambda v: max(_first(v), _hidden(v), 2 * v.c_x)),
         (f"Lemma {appendix}.3", "printed", "if radius"): ("R <=", lambda v: v.c_w),
         (stable, "printed", "then Gram drift"): ("G_k <=", lambda v: v.lambda_0 / 2),
@@ -145,11 +140,11 @@ RANGES = {
 }
 RETYPED = {
     **residual("C", "Theorem 6.1"),
+    **MOMENT,
     **{key: entry for key, entry in COMMON.items() if key[0] == "*"},
     **{("Theorem 6.1", *key): entry for key, entry in TRAINED.items()},
     ("*", "*", "where kappa"): ("kappa =", lambda v: v.c_res / v.H),
     ("*", "*", "where T"): ("T =", _exponential),
-    ("*", "*", "where C_4"): ("C_4 =", _moment),
     ("*", "*", "where K"): (
         "K =",
         lambda v: (
@@ -162,18 +157,6 @@ RETYPED = {
         ),
     ),
     # Appendix C
-    ("Lemma C.1", "printed", "if width"): ("m >=", lambda v: v.C * v.n / v.delta),
-    ("Lemma C.1", "printed", "then largest feature"): ("x_0 <=", lambda v: 2 * mp.exp(v.c_res * v.c_w * v.L)),
-    ("Lemma C.1", "printed", "then least feature"): ("x_low >=", lambda v: mp.exp(-v.c_res * v.c_w * v.L) / 2),
-    ("Lemma C.1", "corrected", "if width"): ("m >=", lambda v: 4 * v.n * v.C_4 / v.delta_x),
-    ("Lemma C.1", "corrected", "then largest feature"): (
-        "x_0 <=",
-        lambda v: mp.exp(v.c_res * v.c_w * v.L) * (mp.sqrt(1.5) + v.c_res * v.sigma_at_0),
-    ),
-    ("Lemma C.2", "printed", "if width"): (
-        "m >=",
-        lambda v: v.C * v.n**2 * mp.log(v.H * v.n / v.delta) / v.lambda_0**2,
-    ),
     ("Lemma C.4", "printed", "if radius"): ("R <=", lambda v: v.c * v.lambda_0 * v.H**2 / v.n),
     ("Lemma C.4", "printed", "if radius against the features"): ("R <=", lambda v: v.c),
     ("Lemma C.5", "printed", "then travel"): (
@@ -192,11 +175,8 @@ RETYPED = {
     ("Theorem 6.1", "printed", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 * v.H**2 / v.n**2),
     ("Theorem 6.1", "corrected", "if width"): ("m >=", _width(4, 0, gaussian_deviation)),
     ("Theorem 6.1", "corrected", "if step size"): ("eta <=", lambda v: v.c * v.lambda_0 / v.n**2),
-    ("Theorem 6.1", "explicit", "if initial features"): ("m >=", lambda v: 4 * v.n * v.C_4 / v.delta_x),
-    ("Theorem 6.1", "explicit", "event delta_x"): (
-        "c_x <=",
-        lambda v: mp.exp(v.c_res * v.c_w * v.L) * (mp.sqrt(1.5) + v.c_res * v.sigma_at_0),
-    ),
+    ("Theorem 6.1", "explicit", "if initial features"): ("m >=", features),
+    ("Theorem 6.1", "explicit", "event delta_x"): ("c_x <=", largest),
     ("Theorem 6.1", "explicit", "where b"): (
         "b =",
         lambda v: v.L + v.L * v.c_res * (2 * v.a_2) * (v.L + 2 * v.c_w * v.beta * v.omega),
