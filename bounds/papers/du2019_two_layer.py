@@ -39,6 +39,7 @@ from bounds.papers.du2019_two_layer_gram import (
     until_the_rate,
 )
 from bounds.proofs import arguments
+from bounds.proofs.arguments import Kinks
 from bounds.quantities import (
     F,
     R,
@@ -85,6 +86,9 @@ width_improved = 2048 / pi * S * n**4 * e_0**2 / (delta_2**2 * lambda_0**4)
 width_sharp = 8192 / pi * S**2 * n * e_0**2 / lambda_0**4
 width_in_delta = 221184 / pi * n**5 * (y_norm**2 + n / 2) / (lambda_0**4 * delta**3)
 """With delta_1 = delta_2 = delta_3 = delta / 3 and ||e(0)|| on its event: the printed n^6 / (lambda_0^4 delta^3)."""
+
+KINKS_BY_MARKOV = Kinks(BY_MARKOV, near=n * near_kink, kick=sqrt(S) * near_kink)
+KINKS_BY_CHERNOFF = Kinks(BY_CHERNOFF, near=F * most_near_kink, kick=sqrt(S * n) * most_near_kink)
 
 
 def _chain(
@@ -210,7 +214,7 @@ descent = of_descent(
             arguments=(
                 *until_the_rate(arguments.hoeffding_start, BY_MARKOV),
                 arguments.markov_flips,
-                arguments.one_step_squared(BY_MARKOV),
+                arguments.one_step_squared(KINKS_BY_MARKOV),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
                 arguments.width_in_delta(width_in_delta),
@@ -236,7 +240,7 @@ descent = of_descent(
             arguments=(
                 *until_the_rate(arguments.chernoff_start, BY_MARKOV),
                 arguments.markov_flips,
-                arguments.one_step(BY_MARKOV),
+                arguments.one_step(KINKS_BY_MARKOV),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
             ),
@@ -267,7 +271,7 @@ descent = of_descent(
             arguments=(
                 *until_the_rate(arguments.chernoff_start, BY_CHERNOFF),
                 arguments.chernoff_flips,
-                arguments.one_step(BY_CHERNOFF),
+                arguments.one_step(KINKS_BY_CHERNOFF),
                 NEURON_TRAVEL,
                 arguments.stays_inside(),
             ),

@@ -103,10 +103,8 @@ radius_sharp = sqrt(2 * pi) * lambda_0 / (32 * F)
 
 # --- What the counts of neurons near a kink bound; the solvers take it from here --------------------------------------
 
-BY_MARKOV = Flips(Le(near_kink, markov_flips), 2 * n * near_kink, n * near_kink, sqrt(S) * near_kink)
-BY_CHERNOFF = Flips(
-    Le(most_near_kink, chernoff_flips), 2 * F * most_near_kink, F * most_near_kink, sqrt(S * n) * most_near_kink
-)
+BY_MARKOV = Flips(Le(near_kink, markov_flips), 2 * n * near_kink)
+BY_CHERNOFF = Flips(Le(most_near_kink, chernoff_flips), 2 * F * most_near_kink)
 
 
 def until_the_rate(start: Argument, flips: Flips) -> tuple[Argument, ...]:

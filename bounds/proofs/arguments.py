@@ -57,12 +57,23 @@ class Flips:
     Args:
         budget: the bound on the count, on its event.
         drift: bound on ||H - H(0)||.
-        near: bound on the norm of the part of H from neurons near a kink.
-        kick: bound on their contribution to one step, over eta ||e||.
     """
 
     budget: Relational
     drift: Expr
+
+
+@dataclass(frozen=True)
+class Kinks:
+    """What neurons near a kink do to one step of descent, as their count bounds it.
+
+    Args:
+        flips: the count.
+        near: bound on the norm of the part of H from these neurons.
+        kick: bound on their contribution to one step, over eta ||e||.
+    """
+
+    flips: Flips
     near: Expr
     kick: Expr
 
@@ -258,17 +269,18 @@ def rate_of_eigenvalue(edition: Edition) -> Obligation:
     )
 
 
-def one_step_squared(flips: Flips) -> Argument:
+def one_step_squared(kinks: Kinks) -> Argument:
     """One step of gradient descent, expanding the square of the next residual."""
 
     def argument(edition: Edition) -> Obligation:
         factor = _factor(edition)
-        square = 1 - 2 * eta * (START - flips.drift) + 2 * eta * flips.near + 2 * eta * flips.kick + eta**2 * S**2
+        least = START - kinks.flips.drift
+        square = 1 - 2 * eta * least + 2 * eta * kinks.near + 2 * eta * kinks.kick + eta**2 * S**2
         return Obligation(
             "one step",
             "||e(k+1)||^2 <= (1 - 2 eta lambda + 2 eta ||H_perp|| + 2 ||I_2||/||e|| + eta^2 S^2) ||e(k)||^2, lambda "
             "the least eigenvalue after the drift.",
-            given=(*_inside(edition, flips), _condition(edition, "step size")),
+            given=(*_inside(edition, kinks.flips), _condition(edition, "step size")),
             claim=Le(square, factor),
             planted=Le(square, 1 - Q(11, 10) * (1 - factor)),
         )
@@ -276,18 +288,18 @@ def one_step_squared(flips: Flips) -> Argument:
     return argument
 
 
-def one_step(flips: Flips) -> Argument:
+def one_step(kinks: Kinks) -> Argument:
     """One step of gradient descent, from the exact identity for the next residual."""
 
     def argument(edition: Edition) -> Obligation:
         factor = _factor(edition)
-        contraction = Max(1 - eta * (START - flips.drift), eta * S - 1)
-        norm = contraction + eta * flips.near + eta * flips.kick
+        contraction = Max(1 - eta * (START - kinks.flips.drift), eta * S - 1)
+        norm = contraction + eta * kinks.near + eta * kinks.kick
         return Obligation(
             "one step",
             "||e(k+1)|| <= (||1 - eta H|| + eta ||H_perp|| + ||I_2||/||e||) ||e(k)||, and the eigenvalues of H lie "
             "between the least eigenvalue after the drift and S.",
-            given=(*_inside(edition, flips), _condition(edition, "step size")),
+            given=(*_inside(edition, kinks.flips), _condition(edition, "step size")),
             claim=Le(norm, factor),
             planted=Le(norm, 1 - Q(11, 10) * (1 - factor)),
         )

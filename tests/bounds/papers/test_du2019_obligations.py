@@ -117,7 +117,7 @@ def survives(part, position, factor, shift):
 FACTS = {
     *("travel_printed", "joint_travel_printed", "joint_output_travel_printed"),
     *("output_radius_printed", "joint_radius_printed", "STABILITY"),
-    *("BY_MARKOV", "BY_CHERNOFF", "output_drift", "JOINT_GRADIENT"),
+    *("BY_MARKOV", "BY_CHERNOFF", "KINKS_BY_MARKOV", "KINKS_BY_CHERNOFF", "output_drift", "JOINT_GRADIENT"),
 }
 """What is not derived: printed text, and facts of analysis from which the constants follow."""
 
