@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sympy import Basic, Eq, Expr, Le, Symbol, sqrt
+from sympy import Basic, Eq, Expr, Ge, Le, Symbol, sqrt
 from sympy import Rational as Q
 
 from bounds.papers import _du2019_deep_steps as steps
@@ -43,6 +43,26 @@ PREACTIVATIONS = (c_w + R) * before_last + R * c_x
 """Their drift in the last layer, over sqrt(m)."""
 
 _power, _later, _moving = Symbol("P", positive=True), Symbol("j", nonnegative=True), Symbol("B", nonnegative=True)
+
+
+def norm_of_a_layer(edition: Edition) -> Obligation:
+    """At the start: how the bound on the norms passes through one layer, by induction."""
+    power, before, at_rest = (Symbol(name, nonnegative=True) for name in ("P", "y", "s_0"))
+    first, layers = Symbol("y_1", nonnegative=True), Symbol("h", nonnegative=True)
+
+    def bound(j: Expr) -> Expr:
+        return power * (first + j * at_rest)
+
+    after = before + kappa * L * c_w * before + at_rest
+    passed = (1 + kappa * L * c_w) * bound(layers + 1)
+    return Obligation(
+        "norm after one layer",
+        "If ||x^(h)|| <= P (||x^(1)|| + j s_0), P >= 1, where a branch has at most the norm s_0 at 0, so is the next "
+        "norm, with P (1 + kappa L c_w) and j + 1.",
+        given=(Ge(power, 1), Le(before, bound(layers))),
+        claim=Le(after, passed),
+        planted=Le(after, Q(99, 100) * passed),
+    )
 
 
 def drift_of_a_layer(edition: Edition) -> Obligation:

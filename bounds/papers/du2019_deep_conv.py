@@ -62,8 +62,14 @@ from bounds.papers._du2019_deep import (
     initial_feature,
     residual_now,
 )
-from bounds.papers._du2019_residual import drift_of_a_layer, drift_rate, last, on_patches, proved_on_patches
-from bounds.papers.du2019_deep_resnet_start import norm_of_a_layer
+from bounds.papers._du2019_residual import (
+    drift_of_a_layer,
+    drift_rate,
+    last,
+    norm_of_a_layer,
+    on_patches,
+    proved_on_patches,
+)
 from bounds.proofs import Obligation, arguments
 from bounds.proofs.arguments import Argument
 from bounds.quantities import (

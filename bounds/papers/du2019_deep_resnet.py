@@ -77,7 +77,6 @@ from bounds.papers.du2019_deep_resnet_start import (
     initial_norms,
     moment,
     moment_of_first,
-    norm_of_a_layer,
     of_weights,
 )
 from bounds.proofs import Obligation, arguments
@@ -369,7 +368,7 @@ descent = of_descent(
                 steps.output_norms(),
                 steps.fourth_moment(),
                 first_norm_by_chebyshev,
-                norm_of_a_layer,
+                moves.norm_of_a_layer,
                 *ARGUMENTS,
                 *steps.DESCENT,
             ),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sympy import Ge, Le, Symbol, exp, log, sqrt
+from sympy import Ge, Le, exp, log, sqrt
 from sympy import Rational as Q
 
 from bounds.papers import _du2019_deep as shared
@@ -28,7 +28,7 @@ from bounds.papers._du2019_deep import (
     initial_feature,
     smallest_feature,
 )
-from bounds.papers._du2019_residual import kappa
+from bounds.papers._du2019_residual import norm_of_a_layer
 from bounds.proofs import Obligation
 from bounds.quantities import at_zero, delta, lambda_0, m, n, quantity
 from bounds.quantities import lipschitz as L
@@ -61,22 +61,6 @@ def first_norm_by_chebyshev(edition: Edition) -> Obligation:
         given=(Ge(m, first_layer_width),),
         claim=Le(failure, delta_x),
         planted=Le(failure, Q(99, 100) * delta_x),
-    )
-
-
-def norm_of_a_layer(edition: Edition) -> Obligation:
-    """How the bound on the norms passes through one layer, by induction."""
-    power, before, at_rest = (Symbol(name, nonnegative=True) for name in ("P", "y", "s_0"))
-    first, layers = Symbol("y_1", nonnegative=True), Symbol("h", nonnegative=True)
-    factor = 1 + kappa * L * c_w
-    bound = factor * power * (first + (layers + 1) * at_rest)
-    return Obligation(
-        "norm after one layer",
-        "If ||x^(h)|| <= P (||x^(1)|| + j s_0), P >= 1, where a branch has at most the norm s_0 at 0, so is the next "
-        "norm, with P (1 + kappa L c_w) and j + 1.",
-        given=(Ge(power, 1), Le(before, power * (first + layers * at_rest))),
-        claim=Le(factor * before + at_rest, bound),
-        planted=Le(factor * before + at_rest, Q(99, 100) * bound),
     )
 
 
