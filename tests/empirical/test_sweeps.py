@@ -179,8 +179,10 @@ def test_two_sweeps_on_one_folder_share_the_work(grid, runs, alone_of):
     os.killpg(first.pid, signal.SIGSTOP)  # else it may be done before the second has come to work
     stopped_at = count(runs)
     second = start(grid, runs)
-    until(lambda: count(runs) > stopped_at)
-    os.killpg(first.pid, signal.SIGCONT)
+    try:
+        until(lambda: count(runs) > stopped_at)
+    finally:
+        os.killpg(first.pid, signal.SIGCONT)
     records = [end(sweep)[0] for sweep in (first, second)]
     assert sum(record["finished"] for record in records) == RUNS  # nothing was trained twice
     assert all(record["finished"] + record["reused"] == RUNS for record in records)
