@@ -1,4 +1,7 @@
-"""A sweep survives whatever happens to its processes, its disk and its clock; each test has real ones."""
+"""A sweep survives whatever happens to its processes, its disk and its clock; each test has real ones.
+
+No test guesses how far a sweep has come: one that must not end yet finds a run claimed, see :func:`unfinished`.
+"""
 
 import json
 import os
@@ -6,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from functools import lru_cache
 
 import psutil
@@ -13,7 +17,6 @@ import pytest
 
 from empirical.grids import read_grid
 from empirical.store import Store
-from empirical.training import Run
 from empirical.workloads import workload
 
 GRID = """
@@ -21,7 +24,7 @@ data = "sphere:n=30,d=5,seed=0"
 width = [64, 128]
 step_size = 0.1
 seed = "0..29"
-steps = 40000
+steps = 20000
 """
 NETWORKS = """
 data = "sphere:n=30,d=5,seed=0"
@@ -34,7 +37,7 @@ momentum = 0.5
 step_size = 0.02
 observe = "travel"
 seed = "0..29"
-steps = 300
+steps = 150
 """
 RUNS = 60
 
@@ -90,7 +93,7 @@ def start(grid, runs, *options, **environment):
 def end(process, code=0):
     """The record of a sweep that ends with a code, and its messages."""
     try:
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == code, err
@@ -98,7 +101,7 @@ def end(process, code=0):
     return json.loads(out) if out else None, err
 
 
-def until(condition, seconds=100):
+def until(condition, seconds=300):
     for _ in range(seconds * 50):
         if condition():
             return
@@ -108,6 +111,16 @@ def until(condition, seconds=100):
 
 def count(runs):
     return len(list(runs.glob("*.msgpack")))
+
+
+@contextmanager
+def unfinished(runs, expected):
+    """One run is claimed here, so that no sweep can end meanwhile, however fast the machine or slow this test."""
+    (key,) = sorted(expected)[-1:]
+    with Store(runs).claim([key]) as mine:
+        assert mine == {key}
+        yield
+        assert not Store(runs).path(key).exists()
 
 
 def check(runs, expected):
@@ -129,17 +142,17 @@ def workers_of(process):
 def test_workers_killed_in_mid_run_lose_nothing_and_damaged_files_are_done_again(grid, runs, text, alone_of):
     expected = alone_of(text)
     grid.write_text(text)
-    sweep = start(grid, runs)
-    until(lambda: count(runs) > 10)
-    victims = workers_of(sweep)
-    assert len(victims) == 2
-    for victim in victims:
-        victim.send_signal(signal.SIGKILL)
-    assert count(runs) < RUNS
+    with unfinished(runs, expected):
+        sweep = start(grid, runs)
+        until(lambda: count(runs) > 10)
+        victims = workers_of(sweep)
+        assert len(victims) == 2
+        for victim in victims:
+            victim.send_signal(signal.SIGKILL)
     record, _ = end(sweep)
     assert record["finished"] + record["reused"] == RUNS and record["failures"] == []
-    for unfinished in runs.glob(".unfinished-*"):  # of a worker that died while writing; the next sweep clears it
-        unfinished.unlink()
+    for part in runs.glob(".unfinished-*"):  # of a worker that died while writing; the next sweep clears it
+        part.unlink()
     check(runs, expected)
 
     first, second = (Store(runs).path(key) for key in sorted(expected)[:2])
@@ -147,27 +160,26 @@ def test_workers_killed_in_mid_run_lose_nothing_and_damaged_files_are_done_again
     content = bytearray(second.read_bytes())
     content[-20] ^= 1
     second.write_bytes(content)
-    record, err = end(start(grid, runs))
+    record, err = end(start(grid, runs, "--workers", "1"))
     assert (record["finished"], record["reused"]) == (2, RUNS - 2)
     assert str(first) in err and str(second) in err
     check(runs, expected)
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_resumes(grid, runs, expected):
-    grid.write_text(GRID.replace("0..29", "0..59"))  # the worker has a second to end what it is at
-    sweep = start(grid, runs, "--workers", "1")
-    until(lambda: count(runs) > 10)
-    os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does
-    record, err = end(sweep, code=130)
+    with unfinished(runs, expected):
+        sweep = start(grid, runs, "--workers", "1")
+        until(lambda: count(runs) > 10)
+        os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does
+        record, err = end(sweep, code=130)
     assert record is None
     assert err.splitlines()[-1].startswith("zeroloss: interrupted: finished runs stay in")
     kept = count(runs)
-    assert 10 < kept < 2 * RUNS
-    record, err = end(start(grid, runs))
-    assert (record["finished"], record["reused"]) == (2 * RUNS - kept, kept)
-    assert f"{kept} runs are in {runs} already, {2 * RUNS - kept} are missing" in err
-    assert count(runs) == 2 * RUNS
-    assert all(Store(runs).get(key, Run) == run for key, run in expected.items())
+    assert kept > 10
+    record, err = end(start(grid, runs, "--workers", "1"))
+    assert (record["finished"], record["reused"]) == (RUNS - kept, kept)
+    assert f"{kept} runs are in {runs} already, {RUNS - kept} are missing" in err
+    check(runs, expected)
 
 
 def test_two_sweeps_on_one_folder_share_the_work(grid, runs, alone_of):
@@ -177,6 +189,8 @@ def test_two_sweeps_on_one_folder_share_the_work(grid, runs, alone_of):
     first = start(grid, runs)
     until(lambda: count(runs) > 0)
     os.killpg(first.pid, signal.SIGSTOP)  # else it may be done before the second has come to work
+    members = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+    until(lambda: all(member.status() == psutil.STATUS_STOPPED for member in members))
     stopped_at = count(runs)
     second = start(grid, runs)
     try:
@@ -191,7 +205,6 @@ def test_two_sweeps_on_one_folder_share_the_work(grid, runs, alone_of):
 
 
 def test_a_scheduler_killed_in_mid_sweep_costs_what_was_in_flight(grid, runs, expected, tmp_path):
-    grid.write_text(GRID.replace("0..29", "0..59"))  # the worker ends what it was handed before the scheduler died
     address = tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
     local = ["--no-dashboard", "--scheduler-file", address]
@@ -201,20 +214,21 @@ def test_a_scheduler_killed_in_mid_sweep_costs_what_was_in_flight(grid, runs, ex
     try:
         until(address.exists)
         until(lambda: address.read_text().endswith("}"))
-        sweep = start(grid, runs, "--scheduler", json.loads(address.read_text())["address"])
-        until(lambda: count(runs) > 10)
-        scheduler.kill()
-        _, err = end(sweep, code=2)
+        with unfinished(runs, expected):
+            sweep = start(grid, runs, "--scheduler", json.loads(address.read_text())["address"])
+            until(lambda: count(runs) > 10)
+            scheduler.kill()
+            _, err = end(sweep, code=2)
         assert "the Dask scheduler went away" in err.splitlines()[-1]
     finally:
         for process in (scheduler, worker):
             process.terminate()
             process.wait()
     kept = count(runs)
-    assert 10 < kept < 2 * RUNS
-    record, _ = end(start(grid, runs))
-    assert (record["finished"], record["reused"]) == (2 * RUNS - kept, kept)
-    assert all(Store(runs).get(key, Run) == run for key, run in expected.items())
+    assert kept > 10
+    record, _ = end(start(grid, runs, "--workers", "1"))
+    assert (record["finished"], record["reused"]) == (RUNS - kept, kept)
+    check(runs, expected)
 
 
 INTERRUPTED = """
@@ -240,12 +254,18 @@ if __name__ == "__main__":
 
 
 def test_workers_are_not_waited_for_after_ctrl_c(tmp_path):
-    """Dask by itself gives them four seconds, in which this one would be done."""
+    """Dask by itself gives them four seconds, in which this one would be done, each time; a busy machine may, once."""
     script = tmp_path / "interrupted.py"
     script.write_text(INTERRUPTED)
-    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
-    assert done.stdout == "ended\n" and "Traceback" not in done.stderr
-    assert (tmp_path / "begun").exists() and not (tmp_path / "done").exists()
+    for _ in range(5):
+        folder = tmp_path / str(time.monotonic_ns())
+        folder.mkdir()
+        done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=True)
+        assert done.stdout == "ended\n" and "Traceback" not in done.stderr
+        assert (folder / "begun").exists()
+        if not (folder / "done").exists():
+            return
+    raise AssertionError("the worker was waited for")
 
 
 ON_A_FULL_DISK = """
@@ -285,11 +305,11 @@ def test_a_clock_that_is_set_by_days_changes_nothing(grid, runs, expected, tmp_p
     offset = tmp_path / "offset"
     offset.write_text("0")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    sweep = start(grid, runs, PYTHONPATH=path)
-    for least, days in ((10, 1), (30, -2)):
-        until(lambda least=least: count(runs) > least)
-        offset.write_text(str(86400 * days))
-    assert count(runs) < RUNS
+    with unfinished(runs, expected):
+        sweep = start(grid, runs, PYTHONPATH=path)
+        for least, days in ((10, 1), (30, -2)):
+            until(lambda least=least: count(runs) > least)
+            offset.write_text(str(86400 * days))
     record, _ = end(sweep)
     assert record["finished"] == RUNS
     check(runs, expected)
