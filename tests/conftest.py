@@ -13,6 +13,10 @@ import subprocess
 import pytest
 from hypothesis import HealthCheck, settings
 
+# What is written does not depend on whose terminal the tests run in.
+for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "ZEROLOSS_TRACEBACK"):
+    os.environ.pop(_name, None)
+
 # A loaded machine is no bug: no deadline, no complaint about slow generation.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)

@@ -364,7 +364,7 @@ def test_ctrl_c_keeps_finished_runs_and_the_same_command_resumes(tmp_path):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=tmp_path, env=alone, text=True, **pipes)
 
-    process = start("--seeds", "2000")
+    process = start("--seeds", "20000")  # for minutes
     deadline = time.monotonic() + 300
     while not list(tmp_path.glob("kept/*.msgpack")) and time.monotonic() < deadline:
         time.sleep(0.02)
