@@ -32,6 +32,9 @@ START = "start."
 
 MOST_LAYERS = 64
 MOST_UNITS = 2**20
+MOST_DIGITS = 100
+"""Of the numerator and the denominator of a squared factor."""
+
 LARGEST = 2.0**60
 """Stored numbers above this are refused; the bounds on rounding then have nothing to overflow."""
 
@@ -150,6 +153,8 @@ class Stack(Setting):
             for factor in (layer.scale_squared, layer.skip_squared):
                 if factor is not None and not Fraction(1, 2**60) <= factor <= 2**60:
                     raise ValueError(f"{name} has the squared factor {factor}: give one between 2^-60 and 2^60")
+                if factor is not None and max(factor.numerator, factor.denominator) >= 10**MOST_DIGITS:
+                    raise ValueError(f"{name} has a squared factor of more than {MOST_DIGITS} digits: round it")
             if layer.convolution is not None and layer.inputs != layer.convolution.inputs:
                 raise ValueError(f"{name} takes {layer.inputs} numbers, but its images {layer.convolution.inputs}")
             if layer.outputs % layer.positions:
@@ -335,7 +340,7 @@ def two_layer(dimension: int, width: int, activation: str = "tanh", *, centred: 
 
 def _fraction(text: Any, where: str) -> Fraction:
     try:
-        if isinstance(text, str) and len(text) <= 100 and "e" not in text.lower():
+        if isinstance(text, str) and len(text) <= 2 * MOST_DIGITS + 1 and "e" not in text.lower():
             return Fraction(text)
     except (ValueError, ZeroDivisionError):
         pass

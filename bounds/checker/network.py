@@ -22,7 +22,7 @@ MOST_LABELS = 2000
 MOST_PARAMETERS = 2**27
 MOST_SEEN = 2**24
 
-_FRACTION = re.compile(r"([1-9][0-9]{0,49})(?:/([1-9][0-9]{0,49}))?")
+_FRACTION = re.compile(r"([1-9][0-9]{0,99})(?:/([1-9][0-9]{0,99}))?")
 
 
 @dataclass(frozen=True)

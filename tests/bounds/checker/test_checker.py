@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -179,6 +180,19 @@ def test_steps_of_any_type_are_stored_alike(tmp_path: Path, step_size: float) ->
     checked = verify(write(found, tmp_path))
     assert checked.holds, checked.reason
     assert f"with step {float(step_size)!r} on" in checked.statement
+
+
+def test_factors_of_many_digits_are_read(tmp_path: Path) -> None:
+    X, y = data(1, 4, 6)
+    factor = Fraction(3**150, 3**150 * 2**12 + 2)
+    network, weights = narrow_two_layer("tanh", 6, 2**12, 1)
+    network = Stack("tanh", (network.layers[0], replace(network.output, scale_squared=factor)), network.centred)
+    found = certify(weights, network, Problem(X, y / 16))
+    assert isinstance(found, Certificate), str(found)
+    checked = verify(write(found, tmp_path))
+    assert checked.holds, checked.reason
+    with pytest.raises(ValueError, match="more than 100 digits"):
+        Stack("tanh", (Layer(6, 8), Layer(8, 1, factor**2)))
 
 
 def test_the_answer_is_no_boolean(good: Path) -> None:
