@@ -74,7 +74,7 @@ def certify_from_start(
         proof = descent(point, found.step_size)
     if not proof.verdict.holds:
         return Refusal(proof.verdict, "follow it longer", point)
-    whole = math.nextafter(found.path * (1 + LOOSE), math.inf)
+    whole = math.nextafter((found.travelled + proof.path.upper) * (1 + LOOSE), math.inf)
     return Certificate.at(point, proof, setting, weights, problem, found.step_size, (found.steps, whole))
 
 

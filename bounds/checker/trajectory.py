@@ -25,7 +25,7 @@ from flint import arb, arb_mat
 
 from bounds.checker.definite import above
 from bounds.checker.files import Floats, Invalid, hex_float, table
-from bounds.checker.network import PRECISION, Activation, Network, evaluate, matrix, norm, targets
+from bounds.checker.network import PRECISION, Activation, Network, evaluate, matrix, norm, residual, targets
 from bounds.checker.newton_kantorovich import Conclusion, check_decay, conclude, data_norm, largest, smoothness
 
 MOST_STEPS = 100_000
@@ -92,7 +92,7 @@ def check(
     else:
         raise Invalid("the replay loses too many digits")
     found = evaluate(there, X)
-    r = [f - v for f, v in zip(found.outputs, b, strict=True)]
+    r = [f - v for f, v in zip(found.outputs, b, strict=True)] if steps else residual(network, found, X, y)
     path, decay = conclude(there, X, found, r, step, stated["enclosures"], radius)
     if not (walked + path <= claim.path and arb(claim.path) <= (walked + path) * (1 + LOOSE)):
         raise Invalid("the stated length of the path does not follow")

@@ -1,4 +1,4 @@
-"""Random ReLU networks on and near their kinks: certificate, checker, and descent at 300 bits must agree.
+"""Random ReLU networks on and near their kinks: certificate, checker, and descent at 900 bits must agree.
 
 ``python -m tests.bounds.certificates.relu_truth --count 10000 --seed 0`` tries so many; it ends with 1 if a claim is
 wrong, or if the checker rejects what was proved.
@@ -23,7 +23,10 @@ from bounds.certificates.record import write
 from bounds.certificates.relu_proofs import certify_flips
 from bounds.certificates.stack import Stack, two_layer
 from bounds.checker import verify
-from tests.bounds.certificates.truth import BITS, entrywise, exact, size, times
+from tests.bounds.certificates.truth import entrywise, exact, size, times
+
+BITS = 900
+"""Balls grow by a bit or two in every step."""
 
 MORE = 40
 """Steps compared beyond those that were followed."""
@@ -32,7 +35,7 @@ MORE = 40
 def descend(
     network: Stack, weights: dict[str, np.ndarray], X: np.ndarray, y: np.ndarray, step: float
 ) -> Iterator[tuple[arb, arb]]:
-    """Path so far and residual norm of exact descent; it ends where a sign is not known to 300 bits."""
+    """Path so far and residual norm of exact descent; it ends where a sign is not known to so many bits."""
     inputs, W, path = exact(X), exact(weights["layers.0.weight"]), arb(0)
     readout = exact(weights["layers.1.weight"]).transpose() * (1 / arb(len(weights["layers.0.weight"])).sqrt())
     goal = exact(y[:, None])

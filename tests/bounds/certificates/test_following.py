@@ -48,6 +48,16 @@ def test_the_replay_agrees(tmp_path: Path, activation: str, width: int, centred:
     assert ("start.layers.0.weight" in read_arrays(path.with_suffix(".safetensors"))) == centred
 
 
+@pytest.mark.parametrize("labels", [0.0, 1e-90, 1e-13])
+def test_labels_below_all_rounding_are_replayed(tmp_path: Path, labels: float) -> None:
+    """The residual at the start is that of the labels, exactly, and the path is no longer than it needs."""
+    weights, network, problem = start("erf", 12)
+    found = certify_from_start(weights, network, Problem(problem.X, labels * problem.y))
+    assert isinstance(found, Certificate) and found.steps == 0, str(found)
+    checked = verify(write(found, tmp_path))
+    assert checked.holds, checked.reason
+
+
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights, network, problem = start("tanh", 12)
