@@ -3,7 +3,7 @@
 import math
 
 from bounds.arithmetic import Enclosure
-from bounds.catalogue import paper_of, theorem
+from bounds.catalogue import theorem
 from bounds.rendering import latex
 from reports.schema import (
     SCHEMA_VERSION,
@@ -47,8 +47,9 @@ def exact(value):
 
 
 def editions():
-    paper = paper_of(theorem("du2019-two-layer"))
-    for rank, statement in enumerate(paper.statements):
+    tops = (theorem("du2019-two-layer-flow"), theorem("du2019-two-layer"))
+    statements = {id(statement): statement for top in tops for statement in top.graph()}
+    for rank, statement in enumerate(statements.values()):
         for edition in statement.editions:
             hidden = tuple(map(str, edition.hidden_constants))
             asks = any(c.name in ("width", "travel below radius") for c in edition.assumes)
