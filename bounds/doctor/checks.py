@@ -14,8 +14,8 @@ from bounds.doctor.products import Multiply
 FRESH_NUMPY = "install numpy from PyPI or conda-forge in a fresh environment"
 FRESH_FLINT = "pip install --force-reinstall python-flint"
 ANOTHER_BLAS = (
-    "install numpy from PyPI or conda-forge, which bring OpenBLAS, in a fresh environment, and unset variables that "
-    "let BLAS compute in another precision"
+    "install numpy and scipy from PyPI or conda-forge, which bring OpenBLAS, in a fresh environment, and unset "
+    "variables that let BLAS compute in another precision"
 )
 
 
@@ -50,12 +50,19 @@ class Check:
     mend: str
 
 
-def assumptions(multiply: Multiply = np.matmul) -> tuple[Assumption, ...]:
+def assumptions(multiply: Multiply | None = None) -> tuple[Assumption, ...]:
     """Everything that is assumed of arithmetic and libraries.
 
     Args:
-        multiply: the matrix product to test: a (m, k) and b (k, n) float64 to (m, n).
+        multiply: the matrix product to test: a (m, k) and b (k, n) float64 to (m, n); those of numpy and of scipy,
+            which proofs use, unless it is given.
     """
+
+    def of_products(test: Callable[[Multiply], Finding]) -> Callable[[], Finding]:
+        if multiply is not None:
+            return lambda: test(multiply)
+        return lambda: _of_both(test(np.matmul), test(products.scipy_product))
+
     return (
         Assumption(
             "numbers are IEEE 754 binary64",
@@ -90,28 +97,28 @@ def assumptions(multiply: Multiply = np.matmul) -> tuple[Assumption, ...]:
             "integers scaled along rows, columns and inner index, whose products are exact in any order, to the bit",
             "every bound on a residual; this excludes TF32, float32, Strassen's method, float64 emulated with few bits",
             ANOTHER_BLAS,
-            lambda: products.exact_products(multiply),
+            of_products(products.exact_products),
         ),
         Assumption(
             "matrix products round to nearest on every thread",
             "inner products with one rounding, on and beside the middle between two floats",
             "every bound on a residual",
             ANOTHER_BLAS,
-            lambda: products.rounded_products(multiply),
+            of_products(products.rounded_products),
         ),
         Assumption(
             "matrix products stay within their bound",
             "random matrices of mixed sizes, against exact integers and the bound for inner products",
             "every bound on a residual",
             ANOTHER_BLAS,
-            lambda: products.random_products(multiply),
+            of_products(products.random_products),
         ),
         Assumption(
             "matrix products lose little by underflow",
             "subnormal factors and results",
             "the allowance for underflow, which has room for flushing to zero",
             ANOTHER_BLAS,
-            lambda: products.subnormal_products(multiply),
+            of_products(products.subnormal_products),
         ),
         Assumption(
             "Arb's constants are right",
@@ -135,6 +142,14 @@ def assumptions(multiply: Multiply = np.matmul) -> tuple[Assumption, ...]:
             solvers.solvers,
         ),
     )
+
+
+def _of_both(numpy: Finding, scipy: Finding) -> Finding:
+    """What is found of the products of two libraries: the worse outcome, and what was seen of both if that differs."""
+    if numpy == scipy:
+        return numpy
+    worse = max(numpy, scipy, key=lambda finding: ("holds", "allowed", "undecided", "fails").index(finding.outcome))
+    return Finding(worse.outcome, f"numpy: {numpy.seen}; scipy: {scipy.seen}")
 
 
 def check(assumption: Assumption) -> Check:

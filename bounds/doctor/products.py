@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 from flint import fmpz, fmpz_mat
+from scipy.linalg.blas import dgemm
 
 from bounds.doctor.findings import Finding
 from bounds.linalg.rounding import FloatArray
@@ -39,6 +40,11 @@ SHAPES = (
     (1, 1, 22),
 )
 """Rows and columns of products with integers, and bits of their left factors: square, thin, small, vectors."""
+
+
+def scipy_product(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The product by the BLAS that scipy brings, which is not that of numpy: factorisations use it."""
+    return np.asarray(dgemm(1.0, a, b))
 
 
 def exact_products(multiply: Multiply) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.blas import dtrsm, dtrsv
+from scipy.linalg.blas import dgemm, dgemv, dtrsm, dtrsv
 from scipy.linalg.lapack import dpotrf
 
 from bounds.linalg.intervals import blocks
@@ -23,23 +23,40 @@ It may overwrite what it is given, and gives away what it returns. Nothing is be
 
 @dataclass(frozen=True)
 class Factor:
-    """Upper triangular ``r`` with ``||a + w w^T - shift I - r^T r||_2 <= error``.
+    """Upper triangular ``r`` with ``||a + w w^T - shift I - r^T r||_2 <= error``, as the strips that it is made of.
 
     Args:
-        r: (n, n); what stands below the diagonal is not part of it.
+        strips: of ``r^T``, one for each block I of its columns, from the diagonal on: (n - I.start, b), contiguous.
         error: the bound, proved for this very ``r``.
     """
 
-    r: FloatArray
+    strips: tuple[FloatArray, ...]
     error: float
 
     def solve(self, b: FloatArray) -> FloatArray:
         """Solve ``r^T r x = b`` approximately for b (n, k)."""
-        if b.shape[1] == 1:
-            half = dtrsv(self.r.T, b[:, 0], lower=1)
-            return np.asarray(dtrsv(self.r.T, half, lower=1, trans=1, overwrite_x=1))[:, None]
-        half = dtrsm(1.0, self.r.T, b, lower=1)
-        return np.asarray(dtrsm(1.0, self.r.T, half, lower=1, trans_a=1, overwrite_b=1))
+        x = np.array(b, order="C")
+        parts = []
+        for strip in self.strips:
+            size, start = strip.shape[1], len(x) - len(strip)
+            parts.append((strip[:size].T, strip[size:].T, x[start : start + size].T, x[start + size :].T))
+        for pivot, rest, here, below in parts:
+            dtrsm(1.0, pivot, here, side=1, overwrite_b=1)
+            _subtract(below, here, rest, transposed=False)
+        for pivot, rest, here, below in reversed(parts):
+            _subtract(here, below, rest, transposed=True)
+            dtrsm(1.0, pivot, here, side=1, trans_a=1, overwrite_b=1)
+        return x
+
+
+def solve(r: FloatArray, b: FloatArray) -> FloatArray:
+    """Solve ``r^T r x = b`` approximately for upper triangular r (n, n) and b (n, k)."""
+    stored, lower = (r.T, 1) if r.flags.c_contiguous else (r, 0)
+    if b.shape[1] == 1:
+        half = dtrsv(stored, b[:, 0], lower=lower, trans=1 - lower)
+        return np.asarray(dtrsv(stored, half, lower=lower, trans=lower, overwrite_x=1))[:, None]
+    half = dtrsm(1.0, stored, b, lower=lower, trans_a=1 - lower)
+    return np.asarray(dtrsm(1.0, stored, half, lower=lower, trans_a=lower, overwrite_b=1))
 
 
 def factorise(
@@ -80,46 +97,73 @@ def factorise(
     Returns:
         The factor, or None where a pivot is not positive or nothing finite is proposed.
     """
+    proposed = None if propose is None else proposal(a, shift, w, propose)
+    if propose is not None and proposed is None:
+        return None
     n = len(a)
     block = _block_size(n)
-    rank = 0 if w is None else w.shape[1]
-    r = np.zeros((n, n)) if propose is None else proposal(a, shift, w, propose)
-    if r is None:
-        return None
-    product, stage = np.empty((block, n)), Stage("factorising")
-    row_sums, squares = np.zeros(n), 0.0
+    sizes = float(np.linalg.norm(a)) + abs(shift) + (0.0 if w is None else float(np.vdot(w, w)))
+    strips: list[FloatArray] = []
+    buffer, stage = np.empty(block * n), Stage("factorising")
+    row_sums = np.zeros(n)
     for rows in blocks(n, block):
         size, here = rows.stop - rows.start, slice(rows.start, n)
-        c = a[rows, here].copy()
+        c = a[here, rows].copy()
         c[np.arange(size), np.arange(size)] -= shift
+        product = buffer[: c.size].reshape(c.shape)
         if w is not None:
-            c += w[rows] @ w[here].T
-        part = product[:size, : n - rows.start]
-        for above in blocks(rows.start, block):
-            c -= np.matmul(r[above, rows].T, r[above, here], out=part)
-        if propose is None:
-            pivot, failed = dpotrf(c[:, :size], clean=1)
-            if failed:
-                return None
-            r[rows, rows] = pivot
-            if rows.stop < n:
-                r[rows, rows.stop :] = dtrsm(1.0, pivot, c[:, size:].copy().T, side=1, overwrite_b=1).T
-        else:
-            r[rows, rows] = np.triu(r[rows, rows])
-        c -= np.matmul(r[rows, rows].T, r[rows, here], out=part)
+            c += _times_transposed(w[here], w[rows], product)
+        for above, strip in zip(blocks(rows.start, block), strips, strict=True):
+            below = strip[rows.start - above.start :]
+            c -= _times_transposed(below, below[:size], product)
+        found = _strip(c) if proposed is None else np.array(proposed[rows, here].T, order="C")
+        if found is None:
+            return None
+        found[:size] = np.tril(found[:size])
+        c -= _times_transposed(found, found[:size], product)
         np.abs(c, out=c)
-        row_sums[rows] += c.sum(axis=1)
-        row_sums[rows.stop :] += c[:, size:].sum(axis=0)
-        squares += float(np.vdot(r[rows, here], r[rows, here]))
+        row_sums[rows] += c.sum(axis=0)
+        row_sums[rows.stop :] += c[size:].sum(axis=1)
+        sizes += float(np.einsum("ij,ij->", found, found))
+        strips.append(found)
         stage.reached((rows.stop / n) ** 2 * (3 - 2 * rows.stop / n))  # of all products of the strips
-    size_of_w = 0.0 if w is None else float(np.vdot(w, w))
-    sizes = float(np.linalg.norm(a)) + abs(shift) + size_of_w + squares
+    rank = 0 if w is None else w.shape[1]
     error = inflate(float(row_sums.max()), n) + gamma(roundings(n, rank)) * inflate(sizes, n * n)
-    return Factor(r, inflate(error, 4)) if error < math.inf else None
+    return Factor(tuple(strips), inflate(error, 4)) if error < math.inf else None
+
+
+def _strip(c: FloatArray) -> FloatArray | None:
+    """The transposed strip of r from its transposed right-hand side c (m, b); None where a pivot is not positive."""
+    size = c.shape[1]
+    pivot, failed = dpotrf(c[:size].T, clean=1)
+    if failed:
+        return None
+    strip = c.copy()
+    strip[:size] = pivot.T
+    if size < len(c):
+        strip[size:] = dtrsm(1.0, pivot, strip[size:].T, trans_a=1, overwrite_b=1).T
+    return strip
+
+
+def _subtract(y: FloatArray, x: FloatArray, s: FloatArray, *, transposed: bool) -> None:
+    """Take ``x s`` or ``x s^T`` from y in place, for few rows x and y, column after column in memory as s."""
+    if s.size and len(x) == 1:
+        dgemv(-1.0, s, x[0], 1.0, y[0], trans=not transposed, overwrite_y=1)
+    elif s.size:
+        dgemm(-1.0, x, s, 1.0, y, trans_b=transposed, overwrite_c=1)
+
+
+def _times_transposed(x: FloatArray, y: FloatArray, out: FloatArray) -> FloatArray:
+    """The product ``x y^T`` in ``out``, all contiguous.
+
+    It comes from scipy like all BLAS of this module: numpy brings a BLAS of its own, and the threads of the two keep
+    each other waiting wherever they take turns.
+    """
+    return np.asarray(dgemm(1.0, y.T, x.T, trans_a=1, c=out.T, overwrite_c=1)).T
 
 
 def proposal(a: FloatArray, shift: float, w: FloatArray | None, propose: Proposer) -> FloatArray | None:
-    """What is proposed for ``a + w w^T - shift I``, as rows of float64; None where nothing is, or nothing of use.
+    """What is proposed for ``a + w w^T - shift I``, in float64; None where nothing is, or nothing of use.
 
     Entries beyond 2^100 are of no use: no factor of a scaled matrix has them, and :data:`TINY` is made for less.
 
@@ -137,7 +181,7 @@ def proposal(a: FloatArray, shift: float, w: FloatArray | None, propose: Propose
         return None
     if np.shape(r) != (n, n):
         raise ValueError(f"the proposed factor has shape {np.shape(r)}, not {n, n}")
-    r = np.require(r, np.float64, ["C", "W"])
+    r = np.asarray(r, np.float64)
     return r if max(float(r.max()), -float(r.min())) < 2.0**100 else None
 
 

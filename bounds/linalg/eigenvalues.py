@@ -52,7 +52,7 @@ def least_eigenvalue(
     if estimate is not None and not math.isfinite(estimate):
         raise ValueError(f"the estimate {estimate} is no finite number: leave it out where none is known")
     with flint.ctx.workprec(PRECISION):
-        return _enclosure(_least_ends(matrix, _scaled(estimate, matrix.exponent), propose), matrix.exponent)
+        return _enclosure(least_ends(matrix, _scaled(estimate, matrix.exponent), propose), matrix.exponent)
 
 
 def largest_eigenvalue(a: Any, radius: Any = None) -> Enclosure:
@@ -65,7 +65,7 @@ def largest_eigenvalue(a: Any, radius: Any = None) -> Enclosure:
     """
     matrix = symmetric_matrix(a, radius)
     with flint.ctx.workprec(PRECISION):
-        ends = _least_ends(-matrix)
+        ends = least_ends(-matrix)
         return _enclosure(Ends(-ends.upper, -ends.lower), matrix.exponent)
 
 
@@ -84,7 +84,8 @@ def is_positive_definite(a: Any, radius: Any = None) -> Verdict:
     return compare(least_eigenvalue(a, radius), ">", 0)
 
 
-def _least_ends(matrix: IntervalMatrix, estimate: float | None = None, propose: Proposer | None = None) -> Ends:
+def least_ends(matrix: IntervalMatrix, estimate: float | None = None, propose: Proposer | None = None) -> Ends:
+    """The ends of :func:`least_eigenvalue` for a symmetric matrix that is checked and scaled."""
     a = matrix.midpoint
     if len(a) == 1:
         entry, spread = arb(float(a[0, 0])), arb(matrix.radius_norm)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bounds.linalg.products import accurate_product
 from bounds.linalg.rounding import FloatArray, inflate, require_ieee_arithmetic
 
 _ROWS = 256
@@ -39,6 +40,11 @@ class IntervalMatrix:
             for rows in blocks(len(product), _ROWS):
                 product[rows] = self.radius[rows] @ vectors
         return inflate(product, len(vectors))
+
+    def image(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The product with vectors (n, k) to about one rounding, and a bound of its distance for every matrix."""
+        product, error = accurate_product(self.midpoint, vectors)
+        return product, inflate(error + self.radius_times(np.abs(vectors)), 2)
 
     @cached_property
     def size(self) -> float:

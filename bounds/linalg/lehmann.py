@@ -45,8 +45,7 @@ class Compression:
 
 def compress(matrix: IntervalMatrix, u: FloatArray) -> Compression:
     """Enclose the products of a symmetric interval matrix with some vectors, to about one rounding."""
-    image, error = accurate_product(matrix.midpoint, u)
-    return compression(u, image, inflate(error + matrix.radius_times(np.abs(u)), 2))
+    return compression(u, *matrix.image(u))
 
 
 def compression(u: FloatArray, image: FloatArray, image_radius: FloatArray) -> Compression:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from bounds.linalg.intervals import blocks
 from bounds.linalg.rounding import UNIT, FloatArray, gamma, inflate
 
 _ROWS = 64
@@ -40,7 +39,8 @@ def accurate_product(a: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArr
     rest_of_x = inflate(np.abs(x2).sum(axis=0), n)
     size_of_x = inflate(np.abs(x).sum(axis=0), n)
     y, scale = np.empty((m, x.shape[1])), np.empty((m, 1))
-    for rows in blocks(m, _ROWS):
+    for start in range(0, m, _ROWS):
+        rows = slice(start, start + _ROWS)
         part = a[rows]
         scale[rows] = _power_above(part, axis=1)
         a1 = _leading_part(part, scale[rows], p)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf
 
-from bounds.linalg.cholesky import Factor, Proposer, proposal
+from bounds.linalg.cholesky import Proposer, proposal, solve
 from bounds.linalg.rounding import UNIT, FloatArray
 from bounds.progress import Stage
 
@@ -70,16 +71,16 @@ def least_ritz_pairs(a: FloatArray, separation: Separation, propose: Proposer | 
         return dense_pairs(a)
     start = np.random.default_rng(n).standard_normal((n, 1))
     shift = -4 * math.sqrt(n) * UNIT * float(np.linalg.norm(a))
-    factor = _cholesky(a, shift, propose or _lapack, start)
-    if factor is None:
+    inverse = _inverse(a, shift, propose or _lapack, start)
+    if inverse is None:
         pairs = _lanczos_pairs(lambda x: -(a @ x), lambda mu, error: (-mu, error), start, separation, _DIRECT)
         if separation.count(pairs.values, pairs.errors):
             return pairs
         shift += float(pairs.values[0] - 2 * pairs.errors[0])
-        factor = _cholesky(a, shift, propose or _lapack, start)
-        if factor is None:
+        inverse = _inverse(a, shift, propose or _lapack, start)
+        if inverse is None:
             return pairs
-    return inverse_ritz_pairs(factor.solve, shift, start, separation)
+    return inverse_ritz_pairs(inverse, shift, start, separation)
 
 
 def inverse_ritz_pairs(solve: Operator, shift: float, start: FloatArray, separation: Separation) -> RitzPairs:
@@ -159,17 +160,16 @@ def _leading(mu: FloatArray) -> FloatArray:
     return mu[: len(mu) // 4 + 1]
 
 
-def _cholesky(a: FloatArray, shift: float, propose: Proposer, start: FloatArray) -> Factor | None:
-    """A Cholesky factor of ``a - shift I`` with nothing proved, but that it inverts a vector to one of finite size."""
+def _inverse(a: FloatArray, shift: float, propose: Proposer, start: FloatArray) -> Operator | None:
+    """The inverse of ``a - shift I`` by a Cholesky factor, of which one image is finite and nothing is proved."""
     stage = Stage("first factor")
     if len(a) > _LONG:
         stage.begin()
     r = proposal(a, shift, None, propose)
     stage.reached(1.0)
-    factor = None if r is None else Factor(r, math.inf)
-    return factor if factor is not None and np.isfinite(factor.solve(start)).all() else None
+    return partial(solve, r) if r is not None and np.isfinite(solve(r, start)).all() else None
 
 
 def _lapack(a: FloatArray) -> FloatArray | None:
-    lower, failed = dpotrf(a.T, lower=1, clean=0, overwrite_a=1)
-    return None if failed else lower.T
+    upper, failed = dpotrf(a.T, clean=0, overwrite_a=1)
+    return None if failed else np.asarray(upper)

@@ -341,3 +341,26 @@ def test_what_does_not_hold_has_a_mend(outcome):
 def test_the_product_to_test_is_a_choice():
     outcomes = {c.name: c.outcome for c in map(check, assumptions(float32)) if "products" in c.name}
     assert len(outcomes) == 4 and outcomes["matrix products add inner products in float64"] == "fails"
+
+
+@pytest.mark.parametrize("name", ["exact", "rounded", "random", "subnormal"])
+def test_products_of_numpy_and_of_scipy_are_both_tested(monkeypatch, name):
+    """One that is wrong is enough, whichever it is, and the finding says which."""
+    index = ("exact", "rounded", "random", "subnormal").index(name)
+    test = f"{name}_products"
+
+    def ours():
+        return [a for a in assumptions() if "matrix products" in a.name][index].test()
+
+    assert ours().outcome == "holds"
+    for bad, good in ((np.matmul, "scipy"), (products.scipy_product, "numpy")):
+        found = {bad: Finding("fails", "wrong")}
+        monkeypatch.setattr(products, test, lambda multiply, f=found: f.get(multiply, Finding("holds", "right")))
+        assert ours().outcome == "fails" and f"{good}: right" in ours().seen
+        monkeypatch.undo()
+
+
+def test_the_product_of_scipy_is_a_product():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((5, 3)), rng.standard_normal((3, 4))
+    assert np.allclose(products.scipy_product(a, b), a @ b, rtol=1e-14, atol=1e-14)
