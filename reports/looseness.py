@@ -42,7 +42,7 @@ def looseness(
     top_low, top_high, bottom_low, bottom_high = (
         (p_low, p_high, m_low, m_high) if above else (m_low, m_high, p_low, p_high)
     )
-    if not (top_high > 0 and bottom_high > 0) or math.isnan(top_low + bottom_low):
+    if not (top_high > 0 and bottom_high > 0) or math.isnan(top_low + bottom_low) or math.inf in (top_low, bottom_low):
         return LoosenessRow(quantity, statement, edition, promised, measured, None, None, _join("not comparable", note))
     lower = math.log10(top_low) - math.log10(bottom_high) if top_low > 0 and math.isfinite(bottom_high) else None
     upper = math.log10(top_high) - math.log10(bottom_low) if bottom_low > 0 and math.isfinite(top_high) else None

@@ -46,6 +46,15 @@ def test_a_measured_zero_is_not_comparable() -> None:
     assert "not comparable" in result.note
 
 
+@pytest.mark.parametrize("sense", [ABOVE, BELOW])
+def test_a_side_that_exploded_is_not_comparable(sense: Sense) -> None:
+    """Infinitely many decades cannot be written: the page of a run that exploded ended in a traceback."""
+    one, exploded = Number.enclosed(Enclosure.of(1.0)), Number.measured(math.inf)
+    for result in (row(one, exploded, sense), row(exploded, one, sense)):
+        assert (result.decades_lower, result.decades_upper) == (None, None)
+        assert "not comparable" in result.note
+
+
 def test_a_hidden_constant_bounds_one_side_only() -> None:
     assumed = evaluate(large_constant("C") * 1000, {})
     result = row(Number.enclosed(assumed), Number.measured(10.0))
