@@ -46,8 +46,14 @@ def features(view: View) -> Values:
 
 
 def matrices(view: View) -> Values:
-    """Largest and least singular values of all matrices from the first hidden layer on; l4 norm over last neurons."""
+    """Largest and least singular values of all matrices from the first hidden layer on; l4 norm over last neurons.
+
+    Raises:
+        ValueError: a layer has no weight matrix of its own.
+    """
     layers = [*hidden_layers(view.network), view.network.get_submodule("output")]
+    if any(isinstance(layer, liu2021_opt.OrthogonalLayer) for layer in layers):
+        raise ValueError("layers of rotated neurons have no weight matrix that is trained")
     found = [layer.get_parameter("weight").detach() for layer in layers]
     values = [torch.linalg.svdvals(W) for W in found]
     by_neuron = found[-1].reshape(-1, len(found[-2]))  # of all outputs and pixels

@@ -51,6 +51,13 @@ def test_twenty_nine_of_twenty_nine_is_the_least_that_shows_nine_in_ten():
     assert clopper_pearson(28, 29)[0] < 0.9
 
 
+def test_an_outcome_needs_its_limit_on_the_right_side():
+    assert searches.outcome_of((0.9, 1.0), 0.1) == "holds"
+    assert searches.outcome_of((0.2, math.nextafter(0.9, 0)), 0.1) == "fails"
+    for limits in ((math.nextafter(0.9, 0), 1.0), (0.0, 0.9), (0.5, 0.95)):
+        assert searches.outcome_of(limits, 0.1) == "undecided"
+
+
 def test_a_decay_takes_the_side_of_the_enclosure_that_is_against_it():
     decay = Decay(Enclosure.between(0.1, 0.2))
     slow, fast = decay.log_factors(0.5)
@@ -149,6 +156,36 @@ def test_a_seed_between_the_two_curves_counts_for_neither():
     loose = Decay(Enclosure.between(LEAST / 4, 6 * LEAST))
     test = least_width(X, Y, conclusion=loose, step_size=0.5, horizon=400, seeds=29, widths=[400]).tested[0]
     assert test.refuted == 0 and test.held < 29 and test.outcome == "undecided"
+
+
+class Scripted:
+    """In place of a batch: one network with given residual norms."""
+
+    norms: list[float]
+
+    def __init__(self, *_, **__):
+        self.step = -1
+
+    def forward(self):
+        self.step += 1
+        return torch.tensor(self.norms[self.step : self.step + 1], dtype=torch.float64)
+
+    def descend(self, step_size):
+        pass
+
+    def keep(self, positions):
+        assert positions == [0]
+
+
+@pytest.mark.parametrize(("first", "held"), [(0.96, 0), (0.4, 1)])
+def test_a_seed_that_once_was_between_the_curves_is_never_known_to_hold(monkeypatch, first, held):
+    """At its first step, of 32, which are looked at two by two; later it is below both curves."""
+    monkeypatch.setattr(Scripted, "norms", [1.0, first, *(0.5**k / 2 for k in range(2, 33))], raising=False)
+    monkeypatch.setattr(searches, "Batch", Scripted)
+    bound = Enclosure.between(0.12, 1.0)  # factors of 0.97 and of 0.75 at a step of 1/2
+    options = {"step_size": 0.5, "horizon": 32, "seeds": 1, "widths": [1]}
+    (test,) = least_width(X, Y, conclusion=Decay(bound, 1), **options).tested
+    assert (test.held, test.refuted) == (held, 0)
 
 
 def test_the_real_search_repeats_and_uses_its_store(tmp_path, monkeypatch):
