@@ -47,8 +47,10 @@ def theorem(identifier: str) -> Statement:
     """
     known = {statement.identifier: statement for statement in theorems()}
     if identifier not in known:
-        near = difflib.get_close_matches(identifier, known, n=3, cutoff=0.3) or sorted(known)
-        raise ValueError(f"no theorem {identifier!r} in the catalogue: did you mean {' or '.join(near)}?")
+        begun = [name for name in known if identifier and name.startswith(identifier.lower())]
+        near = begun or difflib.get_close_matches(identifier.lower(), known, n=3, cutoff=0.6)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ValueError(f"no theorem {identifier!r} in the catalogue: {meant}`zeroloss theorems` lists all")
     return known[identifier]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -121,8 +122,10 @@ def _source(spec: str, target: str | None) -> _Source:
         X, raw = read(Path(spec), target)
         return _Source(X, *_read_target(raw, spec), spec)
     else:
+        near = difflib.get_close_matches(name.lower(), (*_SHIPPED, *_SYNTHETIC), n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
         known = ", ".join((*_SHIPPED, *(f"{kind}:..." for kind in _SYNTHETIC)))
-        raise ValueError(f"unknown data {spec!r}: use {known}, or a .npz, .csv, .safetensors or MNIST IDX file")
+        raise ValueError(f"unknown data {spec!r}: {meant}use {known}, or a .npz, .csv, .safetensors or MNIST IDX file")
     if target is not None and spec != "linnerud":
         raise ValueError(f"{spec} has a single target: leave out the target {target!r}")
     return source
@@ -137,10 +140,10 @@ def _checked_inputs(X: np.ndarray, spec: str) -> np.ndarray:
     bad = np.argwhere(~np.isfinite(X))
     if len(bad):
         row, column = bad[0]
-        raise ValueError(f"{spec}: X[{row}, {column}] is {X[row, column]}: remove or repair {len(bad)} such entries")
+        raise ValueError(f"{spec}: X[{row}, {column}] is {X[row, column]}: remove or repair all {len(bad)} like it")
     zero = np.flatnonzero(~X.any(axis=1))
     if len(zero):
-        raise ValueError(f"{spec}: row {zero[0]} of X is zero and has no direction: remove {len(zero)} such rows")
+        raise ValueError(f"{spec}: row {zero[0]} of X is zero and has no direction: remove all {len(zero)} like it")
     if len(X) < 2:
         raise ValueError(f"{spec}: one row is not enough: give at least 2")
     return X
@@ -222,7 +225,7 @@ def _read_target(target: np.ndarray, spec: str) -> tuple[np.ndarray, Literal["cl
         bad = np.flatnonzero(~np.isfinite(target.ravel()))
         if len(bad):
             raise ValueError(
-                f"{spec}: label {bad[0]} is {target.ravel()[bad[0]]}: remove or repair {len(bad)} such rows"
+                f"{spec}: label {bad[0]} is {target.ravel()[bad[0]]}: remove or repair all {len(bad)} like it"
             )
         kinds = np.unique(target)
         if set(kinds.tolist()) <= {-1.0, 1.0}:

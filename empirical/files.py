@@ -100,6 +100,10 @@ def _csv(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray]:
     has_header = target is not None or not any(_is_number(cell) for cell in first[:-1])
     names = first if has_header else [str(column + 1) for column in range(width)]
     if target is not None and target not in names:
+        if all(map(_is_number, names)):
+            raise ValueError(
+                f"{path}: line {first_line} holds numbers, so no column is named {target!r}: write a header above it"
+            )
         raise ValueError(f"{path}: no column {target!r} in line {first_line}: use one of {', '.join(names)}")
     chosen = names.index(target) if target is not None else width - 1
     inputs: list[list[float]] = []

@@ -153,7 +153,11 @@ def read_grid(path: Path) -> list[Cell]:
         ValueError: it is no grid; says what, where and the mend.
     """
     try:
-        return cells(tomllib.loads(path.read_text()))
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text: `zeroloss sweep --example` writes a grid file to start from") from None
+    try:
+        return cells(tomllib.loads(text))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

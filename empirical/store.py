@@ -155,6 +155,8 @@ class Store:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
+        if self.folder.is_file():
+            raise NotADirectoryError(f"{folder} is a file: name a folder for the runs")
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, key: str) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from reports.commands.console import complain, remark
+from reports.commands.help import Filled
 
 DONE, REFUTED, BAD_INPUT, UNDECIDED, BUG, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 70, 130, 141
 
@@ -35,20 +36,36 @@ EXTRAS = {
 }
 """Which extra brings a library that some commands need."""
 
+SUMMARIES = {
+    "report": "Hold theory against training on one data set, as a page.",
+    "theorems": "List the theorems, or show one in full.",
+    "bound": "Say what the theorems ask of a data set.",
+    "measure": "Train a theorem's own networks and hold them to its promises.",
+    "sweep": "Train every run of a grid file, here or on a Dask cluster.",
+    "exponents": "Say how measured numbers of stored runs scale with a size.",
+    "reproduce": "Run published experiments and promised laws again.",
+    "prove": "Prove the algebra of explicit constants with two solvers.",
+    "certify": "Prove that given weights are trained to exactly zero loss.",
+    "verify": "Check a certificate from its raw bytes, and prove it anew.",
+    "doctor": "Test on this machine what the proofs assume of it.",
+}
+"""Of the commands, for the list of them: showing it imports none."""
+
 app = App(
     name="zeroloss",
     help="Check the theory that says gradient descent reaches zero training loss.",
     help_format="plaintext",
+    help_formatter=Filled(SUMMARIES),
     help_epilogue="""Examples:
   zeroloss report                           the whole report, on 50 digits
   zeroloss theorems du2019-two-layer        a theorem with all its editions
   zeroloss bound --data sphere:n=20,d=10    what the theorems ask of these data
-  zeroloss measure --width 1024             train, and hold the run to its promises
+  zeroloss measure --width 1024             train, beside what was promised
   zeroloss sweep grid.toml                  train every run of a grid file
   zeroloss exponents runs --of last.travel  how it scales with the width
   zeroloss reproduce                        published experiments, run again
   zeroloss prove du2019-two-layer           prove the algebra with two solvers
-  zeroloss certify --width 16 --polish      prove that a network reaches zero loss
+  zeroloss certify --width 16 --polish      prove that it reaches zero loss
   zeroloss verify certificate.json          check such a proof
   zeroloss doctor                           test this machine's arithmetic
 
@@ -58,20 +75,8 @@ Every command takes --json, and --help with examples. Exit codes: 0 done,
     suppress_keyboard_interrupt=False,
 )
 
-for _name, _summary in {
-    "report": "Hold theory against training on one data set, and write the page.",
-    "theorems": "List the theorems, or show one in full.",
-    "bound": "Say what the theorems ask of a data set.",
-    "measure": "Train a theorem's own networks and hold the runs to its promises.",
-    "sweep": "Train every run of a grid file, here or on a Dask cluster.",
-    "exponents": "Say how measured numbers of stored runs scale with a size.",
-    "reproduce": "Run published experiments and promised laws again.",
-    "prove": "Prove the algebra behind the explicit constants with two solvers.",
-    "certify": "Prove that training from given weights reaches exactly zero loss.",
-    "verify": "Check a certificate from its raw bytes, and prove it anew.",
-    "doctor": "Test on this machine what the proofs assume of it.",
-}.items():
-    app.command(f"reports.commands.{_name}:app", name=_name, help=_summary)
+for _name in SUMMARIES:
+    app.command(f"reports.commands.{_name}:app", name=_name)
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

@@ -45,12 +45,12 @@ def check_folder(folder: Path, ours: re.Pattern[str] = REPORT) -> None:
     """
     with _one_line(folder):
         if folder.exists() and not folder.is_dir():
-            raise FileExistsError(f"cannot write the report to {folder}: it is a file; name a folder with --out")
+            raise FileExistsError(f"cannot write to {folder}: it is a file; name a folder with --out")
         if folder.is_dir():
             foreign = sorted(name for name in _names(folder) if not ours.fullmatch(name))
             if foreign:
                 raise FileExistsError(
-                    f"cannot write the report to {folder}: it holds other files ({foreign[0]}); "
+                    f"cannot write to {folder}: it holds other files ({foreign[0]}); "
                     "name a new or empty folder with --out"
                 )
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,4 +177,4 @@ def _one_line(folder: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OSError(f"cannot write the report to {folder}: {reason}; name another folder with --out") from error
+        raise OSError(f"cannot write to {folder}: {reason}; name another folder with --out") from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from msgspec.structs import replace
@@ -47,7 +48,7 @@ def certify(
     options: DataOptions = DEFAULT_DATA,
     width: Whole | None = None,
     activation: str | None = None,
-    trained: Literal["first", "both"] | None = None,
+    trained: str | None = None,
     weights: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     setting: Path | None = None,
     polish: Flag = False,
@@ -71,7 +72,8 @@ def certify(
         options: which data; --seed also draws the weights
         width: number of hidden neurons; 16 by default
         activation: tanh, relu, erf, softplus, gelu, sigmoid or silu
-        trained: first: the hidden layer, from a zero output; both: f = v . s(W x) from v = 0, and --flow takes relu
+        trained: first: the hidden layer, from a zero output (default); both: f = v . s(W x) from v = 0, and --flow
+            takes relu
         weights: a network of your own, float64 in a .safetensors file, on the data as stored; or several files, or a
             folder of them: points of a run, in the order of the numbers in their names, else as given
         setting: JSON that says what network the weights are, where their file does not
@@ -95,6 +97,8 @@ def certify(
     if weights is None:
         if setting is not None:
             raise ValueError("--setting says what the weights are: name them with --weights")
+        if trained not in (None, "first", "both"):
+            raise ValueError(f"--trained is {trained!r}: choose one of first, both")
         problem, data, stack, arrays = _start(
             options, WIDTH if width is None else width, activation or "tanh", both=trained == "both"
         )
@@ -269,6 +273,9 @@ def _check_folder(out: Path) -> None:
     strangers = sorted(entry.name for entry in out.iterdir() if entry.name not in OWN) if out.exists() else []
     if strangers:
         raise ValueError(f"--out is {out}, which holds other files ({strangers[0]}): name a new folder")
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise ValueError(f"--out is {out}, but nothing can be written in {there}: name another folder")
 
 
 def _headline(stack: Stack, weights: str, polish: bool, step_size: float | None, flow: bool) -> str:

@@ -64,13 +64,14 @@ def _value(name: str, text: str, default: object) -> object:
     """A value of the kind that the field has now."""
     if isinstance(default, str):
         return text
-    try:
-        if isinstance(default, int):
-            return int(text)
-        if isinstance(default, Fraction):
-            return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"--setting {name}={text}: give a number, such as {default}") from None
+    if isinstance(default, int | Fraction):
+        try:
+            number = type(default)(text)
+        except (ValueError, ZeroDivisionError):
+            number = None
+        if number is None or number <= 0:
+            raise ValueError(f"--setting {name}={text}: give a positive number, such as {default}")
+        return number
     return _activation(text)
 
 

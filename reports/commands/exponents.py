@@ -125,7 +125,10 @@ def _table(runs: Path) -> pl.DataFrame:
     from empirical.results import table as tabulated
 
     if runs.suffix != ".parquet":
-        return tabulated(runs)
+        found = tabulated(runs)
+        if found.is_empty():
+            raise ValueError(f"{runs} holds no finished runs: name the folder that `zeroloss sweep` filled")
+        return found
     try:
         return pl.read_parquet(runs)
     except pl.exceptions.ComputeError as error:

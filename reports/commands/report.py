@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = App(
     name="report",
     help_epilogue="""Examples:
-  zeroloss report                                   50 digits, into zeroloss-report
+  zeroloss report                           50 digits, into zeroloss-report
   zeroloss report --quick --data sphere:n=20,d=10 --out sphere
   zeroloss report --data mine.csv --target price --n 100 --delta 0.05 --out mine
   zeroloss report --labels random --theorems du2019-two-layer --out random""",

@@ -48,6 +48,8 @@ def verify(certificate: Path, /, *, json: Flag = False) -> int:
     """
     from bounds.checker import verify as check
 
+    if certificate.is_dir():
+        raise ValueError(f"{certificate} is a folder: name the file certificate.json in it")
     found = check(certificate)
     record = Verified(
         certificate=str(certificate),

@@ -1,5 +1,8 @@
 """The command line from outside: its help, what it refuses, and how it ends."""
 
+import importlib
+import inspect
+import itertools
 import os
 import re
 import shlex
@@ -59,10 +62,25 @@ def examples(page):
     return [shlex.split(re.split(r"\s{2,}", line)[0])[1:] for line in lines]
 
 
-def test_help_names_every_command(capsys):
+def test_help_says_in_a_line_what_every_command_does(capsys):
     page = helped(capsys)
     for command in COMMANDS:
-        assert command in page
+        assert re.search(rf"│ {command} +[A-Z].+\. +│", page), command
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_s_help_says_all_that_it_does_and_breaks_no_line_early(capsys, command):
+    page = helped(capsys, command)
+    module = importlib.import_module(f"reports.commands.{command}")
+    described = inspect.cleandoc(getattr(module, command).__doc__).partition("\n\nArgs:")[0]
+    assert len(described.split()) > 5
+    assert " ".join(described.split()) in " ".join(page.split())
+    for example in module.app.help_epilogue.splitlines():
+        assert example in page.splitlines()
+    for line, following in itertools.pairwise(page.splitlines()):
+        words = following.strip("│ ").split()
+        if line.startswith("│") and following.startswith("│  ") and words[0] != "[default:":
+            assert len(line.rstrip("│ ")) + 1 + len(words[0]) > 77, (line, following)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -167,6 +185,16 @@ def test_long_proofs_show_how_far_they_are(capsys, folder, monkeypatch, command)
         (["bound", "--seed", "-1", "--data", "sphere:"], ["--seed"]),
         (["report", "--quick", "--full"], ["--quick", "--full"]),
         (["report", "--theorems", "du2018-two-layer"], ["did you mean du2019-two-layer"]),
+        (["report", "--theorems", "du2019-two-layer,"], ["no theorem ''", "lists all"]),
+        (["bound", "du2019"], ["did you mean du2019-deep-conv or du2019-deep-fc"]),
+        (["prove", "xyzzy"], ["catalogue: `zeroloss theorems` lists all"]),
+        (["bound", "du2019-deep-fc", "--setting", "depth=0"], ["depth=0", "positive"]),
+        (["bound", "du2019-deep-resnet", "--setting", "residual_scale=-1/2"], ["-1/2", "positive"]),
+        (["certify", "--trained", "none"], ["--trained", "first, both"]),
+        (["certify", "--out", "/dev/null/x"], ["--out", "/dev/null", "name another"]),
+        (["verify", "."], ["is a folder", "certificate.json"]),
+        (["exponents", "."], ["holds no finished runs", "zeroloss sweep"]),
+        (["measure", "--store", "/dev/null/x", "--n", "4"], ["/dev/null/x"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -247,6 +275,8 @@ def test_bad_data_is_refused_in_one_line(capsys, folder, command, name):
         (["--data", "orthonormal:n=4", "--n", "5"], ["4 rows"]),
         (["--data", "x.npz", "--classes", "1"], ["two different"]),
         (["--data", "x.csv", "--target", "price"], ["price", "a, b, y"]),
+        (["--data", "bare.csv", "--target", "price"], ["price", "line 1 holds numbers", "header"]),
+        (["--data", "Digits"], ["did you mean digits?"]),
         (["--labels", "none"], ["--labels", "random"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -254,6 +284,7 @@ def test_bad_data_is_refused_in_one_line(capsys, folder, command, name):
 def test_bad_choices_of_data_are_refused(capsys, folder, tokens, words):
     arrays(folder / "x.npz")
     (folder / "x.csv").write_text("a,b,y\n1,2,1\n3,1,-1\n")
+    (folder / "bare.csv").write_text("1,2,1\n3,1,-1\n")
     refused(capsys, ["bound", *tokens], *words)
 
 

@@ -103,7 +103,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     path.write_text("mine")
     with pytest.raises(FileExistsError, match="it is a file; name a folder with --out"):
         check_folder(path)
-    with pytest.raises(OSError, match="cannot write the report to .*name another folder with --out"):
+    with pytest.raises(OSError, match="cannot write to .*name another folder with --out"):
         check_folder(path / "inner")
 
 
