@@ -84,7 +84,7 @@ def _statement(statement: StatementEntry) -> Iterator[str]:
         yield f"*Note.* {_words(statement.remark)}\n"
     for error in statement.errors:
         shown = f" A counterexample is evaluated: it {error.counterexample.verdict}." if error.counterexample else ""
-        yield f"*Known error of the printed text.* {_words(error.text)}{shown}\n"
+        yield f"*On the printed text.* {_words(error.text)}{shown}\n"
     for edition in statement.editions:
         hidden = ", ".join(f"`{name}`" for name in edition.hidden_constants)
         yield f"### {edition.name.capitalize()} edition of {statement.name}\n"

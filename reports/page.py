@@ -37,6 +37,7 @@ def page(comparison: Comparison, illustrations: Sequence[Illustration] | None = 
             proofs=[_proof(row) for row in comparison.proved_widths],
             own=[row for row in comparison.certificates if row.own_data],
             statements=[(rows[0], rows) for rows in _statements(comparison.editions)],
+            argument=list(dict.fromkeys(name for row in comparison.certificates for name in row.numbers)),
             runs=[list(rows) for _, rows in groupby(comparison.runs, key=lambda run: run.key)],
             looseness=[
                 (statement, edition, list(rows))
@@ -95,17 +96,25 @@ def _headline(comparison: Comparison, rows: Sequence[EditionRow]) -> Headline:
 
 
 def _proof(row: ProvedWidthRow) -> Markup:
-    """What is asked of a family, what is proved of one of its networks, and what training does, in one sentence."""
+    """What is asked of a family, what is proved of one of its networks, and what training does, in one sentence.
+
+    Nearly all draws are at least 1 - delta of them, at 95 % confidence.
+    """
     said = [clause for asked in row.asked if (clause := _asked(asked))]
     if row.narrowest is None:
         said.append(Markup("no network was proved to reach zero loss at the widths tried"))
     else:
         proved = "a network of width {} is <strong>proved</strong> to reach zero loss"
         said.append(Markup(proved).format(plain(row.narrowest.width)))
-    if math.isfinite(row.proved.bounds[1]):
-        said.append(Markup("enough draws are from a width in {} on").format(as_html(digits_of(row.proved, 3))))
-    measured = as_html(digits_of(row.measured, 3))
-    said.append(Markup("in training, enough draws come near it from a width in {} on").format(measured))
+    low, high = row.proved.bounds
+    if math.isfinite(high):
+        said.append(Markup("nearly all draws are from a width in {} on").format(as_html(digits_of(row.proved, 3))))
+    low, high = row.measured.bounds
+    near = Markup("in training, nearly all draws come below {} of their first loss").format(plain(row.fall))
+    if math.isfinite(high):
+        said.append(Markup("{} from a width in {} on").format(near, as_html(digits_of(row.measured, 3))))
+    elif low > 1:
+        said.append(Markup("{} only above width {}").format(near, plain(low - 1)))
     outside = "" if any(asked.edition for asked in row.asked) else ", outside the setting of the theorems above"
     return Markup("{} networks{}: {}.").format(row.family, outside, Markup("; ").join(said))
 
@@ -151,6 +160,12 @@ def number(value: Number | None, digits: int = 4) -> Markup:
         seeds = f", {value.samples} seeds" if value.samples else ""
         kind = escape(f"estimated, {100 * value.confidence:g} %{seeds}")
     return as_html(digits_of(value, digits)) + Markup(' <span class="kind">{}</span>').format(kind)
+
+
+def sought(width: Number) -> Markup:
+    """A width that was searched; where it was not found, what is known of it."""
+    low, high = width.bounds
+    return Markup('<span class="quiet">not found</span>') if low <= 1 and math.isinf(high) else number(width, 3)
 
 
 def plain(value: float, digits: int = 4) -> Markup:
@@ -213,6 +228,7 @@ def environment() -> Environment:
         "mathml": mathml,
         "number": number,
         "plain": plain,
+        "sought": sought,
         "verdict": verdict,
     }
     return environment

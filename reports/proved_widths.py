@@ -104,7 +104,7 @@ def static_width(problem: Problem) -> AskedWidth | None:
         ratio = TANH.smoothness.ball * values[q.X_norm].ball * values[q.y_norm].ball / least.ball
         width = Enclosure(4 * ratio**2)
     return AskedWidth(
-        statement="the best bound at the start, with the Gram matrix of the infinite width",
+        statement="the best bound at the start (with the Gram matrix of infinite width)",
         edition="",
         latex=r"m > 4 \beta^{2} \lVert X\rVert^{2} \lVert y\rVert^{2} / \lambda_{\min}^{2}",
         hidden_constants=(),
@@ -188,4 +188,4 @@ def _interval(found: LeastSuccess) -> Number:
 
 
 def _trial(count: Count) -> WidthTrial:
-    return WidthTrial(count.width, count.held, count.held + count.refuted, *count.limits)
+    return WidthTrial(count.width, count.held, count.refuted, count.trials, *count.limits)

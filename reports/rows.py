@@ -182,6 +182,7 @@ def prove_start(item: TrainedRun) -> FlipCount:
 def certificate_row(item: TrainedRun, proof: FlipCount, *, own_data: bool) -> CertificateRow:
     """Record what the flip count proves about the start of a run, and whether that run is on the user's own data."""
     verdict = proof.verdict
+    reached = {"travel at most": proof.travel, "steps up to": proof.step_size} if verdict.holds else {}
     return CertificateRow(
         label=item.label,
         width=item.run.spec.width,
@@ -192,11 +193,10 @@ def certificate_row(item: TrainedRun, proof: FlipCount, *, own_data: bool) -> Ce
         numbers={
             "contraction per unit step": Number.enclosed(proof.contraction),
             "radius": Number.enclosed(proof.radius),
-            "travel at most": Number.enclosed(proof.travel),
-            "steps up to": Number.enclosed(proof.step_size),
             "initial residual": Number.enclosed(proof.initial_residual),
             "initial least eigenvalue": Number.enclosed(proof.initial_least_eigenvalue),
             "Gram drift at most": Number.enclosed(proof.drift),
+            **{name: Number.enclosed(value) for name, value in reached.items()},
         },
     )
 
@@ -213,7 +213,7 @@ def least_width_row(least: LeastWidth, conclusion: str) -> LeastWidthRow:
         verdict="too short to tell" if least.too_short else "measured",
         # the least width lies above every width known to fail
         interval=Number.estimated(least.lower + 1, upper, confidence=CONFIDENCE, samples=samples),
-        trials=tuple(WidthTrial(t.width, t.held, t.trials, *t.limits) for t in least.tested),
+        trials=tuple(WidthTrial(t.width, t.held, t.refuted, t.trials, *t.limits) for t in least.tested),
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from bounds.arithmetic import Enclosure, Verdict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 NumberKind = Literal["exact", "enclosed", "estimated", "float"]
 
@@ -279,10 +279,18 @@ class Ledger(msgspec.Struct, frozen=True):
 
 
 class WidthTrial(msgspec.Struct, frozen=True):
-    """How many of the seeds kept the promise at one width."""
+    """How many of the seeds kept the promise at one width.
+
+    Args:
+        width: that was tried.
+        successes, failures: seeds known to keep it and to break it; the others were not followed to the end.
+        trials: seeds in all.
+        lower, upper: limits of the probability to keep it; seeds not followed to the end count against either.
+    """
 
     width: int
     successes: int
+    failures: int
     trials: int
     lower: float
     upper: float

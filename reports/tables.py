@@ -1,6 +1,7 @@
 r"""Tables for papers: booktabs and siunitx, one file each, to be read with ``\input``.
 
-They need the packages booktabs, siunitx and amsmath; ``standalone.tex`` has them and compiles all.
+They need the packages booktabs, siunitx and amsmath, the one of own networks also longtable; ``standalone.tex`` has
+them and compiles all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from itertools import groupby
 
 from reports.figures import is_lower_estimate
 from reports.numerals import as_latex, decades, digits_of, digits_of_float, lowest_kind
-from reports.schema import Comparison, Number
+from reports.schema import Comparison, Number, OwnEdition, OwnNetwork
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -92,11 +93,18 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             "least-width",
             _table(
                 "least-width",
-                f"Measured least width {_digits(least.interval, 3)} for ${least.conclusion}$.",
-                "rrr",
-                ("width", "seeds that kept the promise", "share"),
+                f"Measured least width {_digits(least.interval, 3)} for ${least.conclusion}$; seeds that kept and that "
+                r"broke it, and limits of the share at \SI{95}{\percent}.",
+                "rrrrr",
+                ("width", "kept", "broke", "seeds", "share"),
                 [
-                    (_plain(t.width), f"{t.successes} of {t.trials}", f"[{_plain(t.lower, 3)}, {_plain(t.upper, 3)}]")
+                    (
+                        _plain(t.width),
+                        str(t.successes),
+                        str(t.failures),
+                        str(t.trials),
+                        f"[{_plain(t.lower, 3)}, {_plain(t.upper, 3)}]",
+                    )
                     for t in least.trials
                 ],
             ),
@@ -157,6 +165,8 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
                 ],
             ),
         )
+    if it.own_networks:
+        yield "own-networks", _own_networks(it.own_networks)
     if it.looseness:
         yield (
             "looseness",
@@ -248,6 +258,69 @@ def _table(name: str, caption: str, columns: str, head: Sequence[str], rows: Ite
     )
 
 
+def _own_networks(networks: Iterable[OwnNetwork]) -> str:
+    """Both sides of every promise of theorems of other families, over as many pages as they take."""
+    columns = f"{_wrapped('4.6cm')}{_wrapped('3.2cm')}{_wrapped('3.2cm')}l{_wrapped('2.6cm')}"
+    head = r"promise & measured & promised & decades & on this run \\"
+    return "\n".join(
+        [
+            r"{\small",
+            rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
+            r"\caption{Theorems of other families, each on a run of its own networks: both sides of every promise.}"
+            r"\label{tab:zeroloss-own-networks}\\",
+            r"\toprule",
+            head,
+            r"\midrule",
+            r"\endfirsthead",
+            r"\toprule",
+            head,
+            r"\midrule",
+            r"\endhead",
+            r"\bottomrule",
+            r"\endfoot",
+            *(line for one in networks for line in _own_network(one)),
+            r"\end{longtable}}",
+            "",
+        ]
+    )
+
+
+def _own_network(one: OwnNetwork) -> Iterator[str]:
+    name = rf"\textbf{{{escape(one.statement)}}}" + (f" ({escape(one.identifier)})" if one.identifier else "")
+    yield _across(f"{name}: {escape(one.setting)}; {escape(one.dynamics)}.")
+    if one.network:
+        chosen = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in one.network.items() if key != "type")
+        step = "" if one.step_size is None else f" step {_plain(one.step_size)},"
+        losses = [_plain(loss) for loss in (one.first_loss, one.last_loss) if loss is not None]
+        yield _across(
+            f"{escape(one.network['type'])}: {escape(chosen)}; seed {one.seed},{step} {escape(one.horizon)}; "
+            f"loss {' to '.join(losses)}."
+        )
+    if one.note:
+        yield _across(f"{escape(one.note)}.")
+    for edition in one.editions:
+        yield from _own_edition(edition)
+    yield r"\addlinespace[1.5ex]"
+
+
+def _own_edition(edition: OwnEdition) -> Iterator[str]:
+    if not edition.sides:
+        return
+    measured = edition.condition_measured
+    estimate = "" if measured == edition.condition else f"; with the run's own numbers: {escape(measured)}"
+    yield r"\addlinespace"
+    yield _across(rf"\emph{{{edition.edition.capitalize()} edition}}; condition: {escape(edition.condition)}{estimate}")
+    for side in edition.sides:
+        apart = "--" if side.promised is None else as_latex(decades(side.decades_lower, side.decades_upper))
+        sides = (_digits(side.measured), _digits(side.promised), apart, _seen(side.verdict))
+        yield " & ".join((escape(side.name), *sides)) + r" \\*"
+        yield _across(rf"\quad ${side.latex}$" + (rf" \quad {escape(side.note)}" if side.note else ""))
+
+
+def _across(words: str) -> str:
+    return rf"\multicolumn{{5}}{{@{{}}{_wrapped('16.5cm')}@{{}}}}{{{words}}} \\"
+
+
 def _wrapped(width: str) -> str:
     return rf">{{\raggedright\arraybackslash}}p{{{width}}}"
 
@@ -258,7 +331,7 @@ def _standalone(title: str, made: Iterable[str]) -> str:
             r"\documentclass{article}",
             r"\usepackage[utf8]{inputenc}",
             r"\usepackage[a4paper,margin=20mm]{geometry}",
-            r"\usepackage{amsmath,amssymb,booktabs,siunitx}",
+            r"\usepackage{amsmath,amssymb,booktabs,longtable,siunitx}",
             r"\begin{document}",
             rf"\section*{{{escape(title)}}}",
             *(rf"\input{{{name.removesuffix('.tex')}}}" for name in made),

@@ -45,7 +45,7 @@ def record(capsys, kind, *tokens, code=0):
     out = said(capsys, *tokens, "--json", code=code)
     read = msgspec.json.decode(out, type=kind)
     assert json.loads(out) == json.loads(msgspec.json.encode(read))
-    assert read.version == 2
+    assert read.version == 3
     for number in numbers(json.loads(out)):
         low, high = (float.fromhex(number[f"{end}_hex"]) for end in ("lower", "upper"))
         assert low <= high

@@ -145,7 +145,7 @@ def test_every_edition_stands_with_its_mark_and_its_proof(comparison, html):
         assert row.mark in html
         assert row.statement in html
     assert "proved by z3 and cvc5" in html
-    assert "Known error of the printed text" in html
+    assert "On the printed text" in html
 
 
 def test_hostile_names_stay_text():

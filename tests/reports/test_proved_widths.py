@@ -50,9 +50,7 @@ def test_the_theorem_stands_beside_its_own_networks_alone(rows):
     ]
     assert relu.asked[0].hidden_constants == ("C",) and "Omega" in relu.asked[0].latex
     assert not any(a.hidden_constants for a in relu.asked[1:])
-    assert [a.statement for a in tanh.asked] == [
-        "the best bound at the start, with the Gram matrix of the infinite width"
-    ]
+    assert [a.statement for a in tanh.asked] == ["the best bound at the start (with the Gram matrix of infinite width)"]
     assert "ReLU" in relu.setting and "tanh" in tanh.setting and "subtracted" in tanh.setting
 
 

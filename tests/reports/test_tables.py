@@ -1,6 +1,7 @@
 import re
 import subprocess
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ def made(comparison):
 
 
 def test_every_table_is_booktabs_with_a_caption_and_a_label(made):
-    assert len(made) == 12
+    assert len(made) == 13
     for name, source in made.items():
         if name == "standalone.tex":
             continue
@@ -44,11 +45,35 @@ def test_rows_have_as_many_cells_as_columns(made):
     for name, source in made.items():
         if name == "standalone.tex":
             continue
-        (columns,) = re.findall(r"\\begin\{tabular\}\{@\{\}(.*)@\{\}\}", source)
+        (columns,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{@\{\}(.*)@\{\}\}", source)
         count = len(re.sub(r">\{[^}]*\}p\{[^}]*\}", "p", columns))
-        rows = [line for line in source.splitlines() if line.endswith(r"\\")]
+        lines = [line for line in source.splitlines() if not line.startswith(r"\caption")]
+        rows = [line for line in lines if line.endswith((r"\\", r"\\*"))]
         assert rows
-        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {count}, name
+        assert {cells(row) for row in rows} == {count}, name
+
+
+def cells(row):
+    return len(re.split(r"(?<!\\)&", row)) + sum(int(span) - 1 for span in re.findall(r"\\multicolumn\{(\d+)\}", row))
+
+
+def test_own_networks_stand_with_their_setting_their_conditions_and_both_sides(comparison, made):
+    source = made["own-networks.tex"]
+    for one in comparison.own_networks:
+        assert rf"\textbf{{{escape(one.statement)}}} ({escape(one.identifier)}): {escape(one.setting)}" in source
+        for edition in one.editions:
+            for side in edition.sides:
+                assert f"${side.latex}$" in source
+    assert r"two-layer: width 256, residual scale 0.5; seed 0, step \num{0.0432}, times up to 34.6" in source
+    assert r"\emph{Explicit edition}; condition: fails; with the run's own numbers: undecided" in source
+    assert r"travel & \num{1.206} & \num{720.2} & \num{2.8} & measured to hold \\*" in source
+    assert r"& -- & -- & -- & undecided \\*" in source
+    assert "its networks are not trained here." in source
+    assert source.count(r"\endhead") == 1  # the head stands on every page
+
+
+def test_without_other_families_there_is_no_table_of_them(comparison):
+    assert "own-networks.tex" not in tables(msgspec.structs.replace(comparison, own_networks=()))
 
 
 @given(st.text())
