@@ -17,6 +17,8 @@ from reports.schema import Number, NumberKind
 KINDS: tuple[NumberKind, ...] = ("float", "estimated", "enclosed", "exact")
 """From the least to the most trusted."""
 
+NOT_FOUND = "not found"
+
 LARGEST_INTEGER = 10**7
 """Integers below it are written out."""
 
@@ -49,6 +51,12 @@ def digits_of(number: Number, digits: int = 4) -> str:
     if number.kind in ("enclosed", "exact") and nearest == _rounded(high, digits, ROUND_HALF_EVEN):
         return nearest
     return f"[{_rounded(low, digits, ROUND_FLOOR)}, {_rounded(high, digits, ROUND_CEILING)}]"
+
+
+def digits_of_width(width: Number, digits: int = 3) -> str:
+    """Write a width that was searched, or that the search says nothing of it."""
+    low, high = width.bounds
+    return NOT_FOUND if low <= 1 and math.isinf(high) else digits_of(width, digits)
 
 
 def digits_of_float(value: float, digits: int = 4) -> str:

@@ -19,7 +19,10 @@ from reports.pgfplots import pgfplots
 from reports.schema import Comparison
 from reports.tables import tables
 
-_TABLES = "data|invariants|widths|least-width|proved-widths|own-networks|runs|observations|looseness|ledger-[0-9]+|figure-1|standalone"
+_TABLES = (
+    "data|invariants|widths|least-width|proved-widths|runs|observations|own-networks|looseness|ledger-[0-9]+|figure-1"
+    "|standalone"
+)
 _FIGURES = r"(required-widths|least-width|loss|ledger-[0-9]+|against-width|figure-1)(-[0-9]+\.dat|\.(svg|pdf|tex))"
 REPORT = re.compile(
     rf"index\.html|report(\.schema)?\.json|runs|\.zeroloss-\w+|tables|tables/({_TABLES})\.tex|figures|figures/{_FIGURES}"

@@ -13,7 +13,16 @@ from markupsafe import Markup, escape
 from reports.drawing import Illustration, stylesheet
 from reports.figures import figures, is_lower_estimate
 from reports.mathematics import formulas, mathml
-from reports.numerals import as_html, decades, digits_above, digits_of, digits_of_float, lowest_kind
+from reports.numerals import (
+    NOT_FOUND,
+    as_html,
+    decades,
+    digits_above,
+    digits_of,
+    digits_of_float,
+    digits_of_width,
+    lowest_kind,
+)
 from reports.schema import AskedWidth, Comparison, EditionRow, LoosenessRow, Number, ProvedWidthRow, SideRow
 
 
@@ -106,8 +115,7 @@ def _proof(row: ProvedWidthRow) -> Markup:
     else:
         proved = "a network of width {} is <strong>proved</strong> to reach zero loss"
         said.append(Markup(proved).format(plain(row.narrowest.width)))
-    low, high = row.proved.bounds
-    if math.isfinite(high):
+    if math.isfinite(row.proved.bounds[1]):
         said.append(Markup("nearly all draws are from a width in {} on").format(as_html(digits_of(row.proved, 3))))
     low, high = row.measured.bounds
     near = Markup("in training, nearly all draws come below {} of their first loss").format(plain(row.fall))
@@ -164,8 +172,8 @@ def number(value: Number | None, digits: int = 4) -> Markup:
 
 def sought(width: Number) -> Markup:
     """A width that was searched; where it was not found, what is known of it."""
-    low, high = width.bounds
-    return Markup('<span class="quiet">not found</span>') if low <= 1 and math.isinf(high) else number(width, 3)
+    written = digits_of_width(width)
+    return Markup('<span class="quiet">{}</span>').format(written) if written == NOT_FOUND else number(width, 3)
 
 
 def plain(value: float, digits: int = 4) -> Markup:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from reports.figures import is_lower_estimate
-from reports.numerals import as_latex, decades, digits_of, digits_of_float, lowest_kind
+from reports.numerals import as_latex, decades, digits_of, digits_of_float, digits_of_width, lowest_kind
 from reports.schema import Comparison, Number, OwnEdition, OwnNetwork
 
 _SPECIAL = {
@@ -33,6 +33,8 @@ _SPECIAL = {
     "≤": r"$\leq$",
     "√": r"$\surd$",
 }
+_CLEAR = {"own-networks.tex": "\\clearpage"}
+"""Before a table that does not float, those that do are set."""
 _SUPERSCRIPTS = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
 
 
@@ -122,8 +124,8 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
                         "" if index else escape(row.family),
                         escape(", ".join(filter(None, (asked.statement, asked.edition)))) if asked else "",
                         _asked(asked.width if asked else None),
-                        "" if index else _digits(row.proved, 3),
-                        "" if index else _digits(row.measured, 3),
+                        "" if index else as_latex(digits_of_width(row.proved)),
+                        "" if index else as_latex(digits_of_width(row.measured)),
                     )
                     for row in it.proved_widths
                     for index, asked in enumerate(row.asked or (None,))
@@ -262,6 +264,7 @@ def _own_networks(networks: Iterable[OwnNetwork]) -> str:
     """Both sides of every promise of theorems of other families, over as many pages as they take."""
     columns = f"{_wrapped('4.6cm')}{_wrapped('3.2cm')}{_wrapped('3.2cm')}l{_wrapped('2.6cm')}"
     head = r"promise & measured & promised & decades & on this run \\"
+    parts = [[*([r"\addlinespace[1.5ex]"] if rank else []), *_own_network(one)] for rank, one in enumerate(networks)]
     return "\n".join(
         [
             r"{\small",
@@ -278,7 +281,7 @@ def _own_networks(networks: Iterable[OwnNetwork]) -> str:
             r"\endhead",
             r"\bottomrule",
             r"\endfoot",
-            *(line for one in networks for line in _own_network(one)),
+            *(line for lines in parts for line in lines),
             r"\end{longtable}}",
             "",
         ]
@@ -300,7 +303,6 @@ def _own_network(one: OwnNetwork) -> Iterator[str]:
         yield _across(f"{escape(one.note)}.")
     for edition in one.editions:
         yield from _own_edition(edition)
-    yield r"\addlinespace[1.5ex]"
 
 
 def _own_edition(edition: OwnEdition) -> Iterator[str]:
@@ -309,7 +311,9 @@ def _own_edition(edition: OwnEdition) -> Iterator[str]:
     measured = edition.condition_measured
     estimate = "" if measured == edition.condition else f"; with the run's own numbers: {escape(measured)}"
     yield r"\addlinespace"
-    yield _across(rf"\emph{{{edition.edition.capitalize()} edition}}; condition: {escape(edition.condition)}{estimate}")
+    yield _across(
+        rf"\emph{{{edition.edition.capitalize()} edition}}; condition: {escape(edition.condition)}{estimate}", r"\\*"
+    )
     for side in edition.sides:
         apart = "--" if side.promised is None else as_latex(decades(side.decades_lower, side.decades_upper))
         sides = (_digits(side.measured), _digits(side.promised), apart, _seen(side.verdict))
@@ -317,8 +321,8 @@ def _own_edition(edition: OwnEdition) -> Iterator[str]:
         yield _across(rf"\quad ${side.latex}$" + (rf" \quad {escape(side.note)}" if side.note else ""))
 
 
-def _across(words: str) -> str:
-    return rf"\multicolumn{{5}}{{@{{}}{_wrapped('16.5cm')}@{{}}}}{{{words}}} \\"
+def _across(words: str, end: str = r"\\") -> str:
+    return rf"\multicolumn{{5}}{{@{{}}{_wrapped('16.5cm')}@{{}}}}{{{words}}} {end}"
 
 
 def _wrapped(width: str) -> str:
@@ -332,9 +336,10 @@ def _standalone(title: str, made: Iterable[str]) -> str:
             r"\usepackage[utf8]{inputenc}",
             r"\usepackage[a4paper,margin=20mm]{geometry}",
             r"\usepackage{amsmath,amssymb,booktabs,longtable,siunitx}",
+            r"\setlength{\belowcaptionskip}{6pt}\setlength{\LTcapwidth}{\textwidth}",
             r"\begin{document}",
             rf"\section*{{{escape(title)}}}",
-            *(rf"\input{{{name.removesuffix('.tex')}}}" for name in made),
+            *(f"{_CLEAR.get(name, '')}\\input{{{name.removesuffix('.tex')}}}" for name in made),
             r"\end{document}",
             "",
         ]

@@ -1,3 +1,4 @@
+import math
 import re
 import subprocess
 from html.parser import HTMLParser
@@ -136,8 +137,33 @@ def test_proofs_are_told_by_family_and_never_mixed(comparison):
     relu, tanh = headline[headline.index("ReLU networks:") :].split("tanh networks, outside the setting")
     assert "Theorem 4.1 prints" in relu and "6.27 × 1015 with C at 1" in relu.replace("\u202f", " ")
     assert "a network of width 64 is proved to reach zero loss" in relu
+    assert "in training, nearly all draws come below 1 × 10−10 of their first loss from a width in [12, 23] on" in (
+        relu.replace("\u202f", " ")
+    )
     assert "no network was proved" in tanh and "Theorem 4.1" not in tanh.split(".")[0]
     assert "the best bound at the start asks for" in tanh
+
+
+def test_a_search_that_found_nothing_is_no_interval(comparison):
+    nothing = Number.estimated(1, math.inf, confidence=0.95, samples=29)
+    narrow = Number.estimated(129, math.inf, confidence=0.95, samples=29)
+    rows = [msgspec.structs.replace(row, proved=nothing, measured=narrow) for row in comparison.proved_widths]
+    text = " ".join("".join(Reader(page(msgspec.structs.replace(comparison, proved_widths=tuple(rows)))).text).split())
+    assert "of their first loss only above width 128." in text
+    assert "not found" in text and "≥ 1 " not in text
+
+
+def test_seeds_that_were_not_followed_are_counted_apart(read):
+    text = " ".join(" ".join(read.text).split())
+    assert "not followed to the end" in text
+    assert " 32 4 12 13 0" in text  # kept by 4, broken by 12 of 29
+
+
+def test_own_networks_stand_in_one_table_each_with_conditions_apart(comparison, read):
+    text = " ".join(" ".join(read.text).split())
+    for one in comparison.own_networks:
+        assert f"{one.statement} {one.identifier}" in text
+    assert "Sharp edition condition: ✗ fails ; with the run's own numbers: ? undecided" in text
 
 
 def test_every_edition_stands_with_its_mark_and_its_proof(comparison, html):
