@@ -41,8 +41,8 @@ from bounds.linalg.rounding import UNDERFLOW, UNIT, gamma, inflate, require_ieee
 HARMLESS = 2.0**-100
 """Matrices whose largest number is smaller are multiplied plainly; see :mod:`bounds.linalg.intervals`."""
 
-MANY = 2**14
-"""More roundings than stand behind any bound that is made of norms here."""
+MANY = 2**20
+"""More roundings than stand behind any bound that is made of norms here; sums over all n C outputs are among them."""
 
 OFF = -1.0
 """Stands for z where a ReLU without a bias sees zeros alone, such as a blank part of an image, and so is off."""

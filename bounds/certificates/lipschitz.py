@@ -125,7 +125,8 @@ def _largest_filter(hidden: Signals, n: int) -> float:
     parts = hidden.arrow.reshape(n, -1, hidden.layer.filters, hidden.layer.positions)
     squares = np.einsum("icrp,icrp->ir", parts, parts)
     away = np.square(hidden.arrow_error).reshape(n, -1).sum(axis=1)
-    return inflate(float((np.sqrt(squares).max(axis=1) + np.sqrt(away)).max()), MANY) + UNDERFLOW
+    terms = parts.shape[1] * parts.shape[3]
+    return inflate(float((np.sqrt(squares).max(axis=1) + np.sqrt(away)).max()), MANY + terms) + UNDERFLOW
 
 
 @dataclass(frozen=True, eq=False)
