@@ -62,7 +62,7 @@ def load(path: str | Path, setting: str | Path | None = None) -> tuple[Stack, di
         if setting is not None:
             plain = read_json(Path(setting))
         elif SETTING in (notes := metadata(path)):
-            plain = parse(str(notes[SETTING]), f"the setting in {path.name}")
+            plain = parse(str(notes[SETTING]), f"{path.name}: its setting")
         else:
             raise ValueError(f"{path} says of no network that it is its own: name the setting's file with --setting")
     except Invalid as error:
