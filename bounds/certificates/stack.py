@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -291,7 +292,8 @@ class Stack(Setting):
         return cls(data["activation"], tuple(layers), data["centred"])
 
     def __str__(self) -> str:
-        widths = ", ".join(map(_width, self.hidden))
+        groups = [(words, len(list(alike))) for words, alike in groupby(map(_width, self.hidden))]
+        widths = ", ".join(words if count == 1 else f"{count} x {words}" for words, count in groups)
         outputs = f", {self.output.outputs} outputs" if self.output.outputs > 1 else ""
         centred = ", outputs at the start subtracted" if self.centred else ""
         return f"{self.activation}, hidden widths {widths}{outputs}, {self.trained} trained{centred}, {self.loss}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -112,7 +113,8 @@ def certify(
         problem, data, stack, arrays = _own(options, files[0], setting, given)
     remark(_headline(stack, str(files[0]) if files else "", polish, step_size, flow))
     if polish:
-        arrays = move(stack, arrays, problem.X, problem.y)
+        stored, arrays = arrays, move(stack, arrays, problem.X, problem.y)
+        remark(_moved(stored, arrays))
     found = prove(arrays, stack, problem, step_size=step_size, continuous=flow)
     if isinstance(found, Refusal) and stack.centred and weights is None and not polish:
         found = _from_start(found, arrays, stack, problem, step_size, steps, flow)
@@ -288,6 +290,16 @@ def _headline(stack: Stack, weights: str, polish: bool, step_size: float | None,
         network += f", {stack.layers[0].outputs} neurons, {start}, unit rows"
     step = "gradient flow" if flow else "step 1/||J||^2 rounded down" if step_size is None else f"step {step_size!r}"
     return f"certifying: {network}; {'polished first; ' if polish else ''}{step}"
+
+
+def _moved(stored: Mapping[str, np.ndarray], polished: Mapping[str, np.ndarray]) -> str:
+    """How far a polish went, in words: in plain float64, and no part of any proof."""
+    import numpy as np
+
+    distance = math.hypot(*(float(np.linalg.norm(polished[name] - stored[name])) for name in stored))
+    size = math.hypot(*(float(np.linalg.norm(array)) for array in stored.values()))
+    share = f", {distance / size:.2g} of their norm" if size else ""
+    return f"polished: a new network, whose weights are {distance:.3g} away from the stored ones{share}"
 
 
 def _record(

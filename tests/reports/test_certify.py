@@ -1,6 +1,7 @@
 """``zeroloss certify`` and ``zeroloss verify`` from outside."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,8 @@ def test_a_polished_network_is_certified_and_verified(capsys, folder):
     first = err.splitlines()[0]
     for words in ("tanh", "hidden layer trained", "zero-output start", "1/||J||^2 rounded down", "polished"):
         assert words in first
+    moved = re.search(r"whose weights are (\S+) away from the stored ones, (\S+) of their norm", err)
+    assert 0 < float(moved[2]) < 1 and float(moved[1]) > float(moved[2])
     assert "reaches exactly zero loss" in out.replace("\n", " ")
     assert sorted(p.name for p in (folder / "zeroloss-certificate").iterdir()) == [
         "certificate.json",

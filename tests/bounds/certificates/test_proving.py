@@ -324,3 +324,8 @@ def test_a_distance_from_the_kinks_that_is_not_proved_is_none(monkeypatch: pytes
     monkeypatch.setattr(proving, "smoothness", lambda *_, **__: Smoothness(0.0, margin))
     found = certify(draw(network, 0), network, Problem(X, y))
     assert isinstance(found, Refusal) and "kink" in found.verdict.reason, str(found)
+
+
+def test_a_stack_says_its_widths_once_each() -> None:
+    said = str(stack("relu", 5, (8, 8, 8, 4), residual=True))
+    assert "hidden widths 8, 2 x 8 residual, 4, all layers trained" in said
