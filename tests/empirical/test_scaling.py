@@ -6,6 +6,8 @@ import sympy
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import linregress
+from scipy.stats import t as student
 
 from bounds import quantities as q
 from bounds.catalogue import theorem
@@ -20,6 +22,7 @@ exponents = st.floats(-4, 8)
 
 @given(exponents, st.floats(1e-6, 1e6), st.lists(st.integers(1, 10**5), min_size=3, max_size=8, unique=True))
 def test_an_exact_law_is_found_exactly(a, c, sizes):
+    sizes = [*sizes, 3 * max(sizes)]  # logarithms as close as those of 99998 and 99999 are mostly rounding
     found = scaling_exponent(sizes * 2, [c * s**a for s in sizes] * 2)
     assert found.value == pytest.approx(a, abs=1e-9) and found.sizes == len(sizes)
     assert found.lower == pytest.approx(a, abs=1e-6) and found.upper == pytest.approx(a, abs=1e-6)
@@ -33,6 +36,18 @@ def test_the_interval_covers_as_often_as_it_says():
         found = scaling_exponent(sizes, 3 * sizes**-0.5 * np.exp(0.3 * rng.standard_normal(20)))
         covered += found.lower <= -0.5 <= found.upper
     assert 930 <= covered <= 968  # 950 +- 2.6 standard deviations
+
+
+def test_the_interval_is_that_of_a_regression_of_the_means():
+    """By scipy's own regression and Student's quantile."""
+    rng = np.random.default_rng(1)
+    sizes, values = np.repeat([3.0, 7.0, 20.0, 100.0], 5), np.exp(rng.standard_normal(20))
+    means = np.log(values).reshape(4, 5).mean(axis=1)
+    line = linregress(np.log([3.0, 7.0, 20.0, 100.0]), means)
+    found = scaling_exponent(sizes, values, confidence=0.9)
+    assert found.value == pytest.approx(line.slope, rel=1e-12)
+    assert found.upper - found.value == pytest.approx(student.ppf(0.95, 2) * line.stderr, rel=1e-12)
+    assert found.value - found.lower == pytest.approx(found.upper - found.value, rel=1e-12)
 
 
 def test_noise_and_curvature_widen_the_interval():
