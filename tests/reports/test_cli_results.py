@@ -234,12 +234,12 @@ def test_degenerate_rows_are_named_and_nothing_is_asked(capsys, folder):
     assert len(two_layer) > 8
     assert all(d.width is None and d.step_size is None and "says nothing" in d.note for d in two_layer)
     assert "exactly 0" in read.notes[0]
-    assert "exactly 0" in said(capsys, "bound", "--data", "x.csv")
+    assert "exactly 0" in said(capsys, "bound", "du2019-two-layer", "--data", "x.csv")
 
 
 def test_the_rows_taken_are_recorded(capsys, folder):
     (folder / "x.csv").write_text("".join(f"{i},{i * i + 1},{(-1) ** i}\n" for i in range(12)))
-    read = record(capsys, records.Bounds, "bound", "--data", "x.csv", "--n", "5", "--seed", "3")
+    read = record(capsys, records.Bounds, "bound", "du2019-two-layer", "--data", "x.csv", "--n", "5", "--seed", "3")
     from empirical.datasets import load_data
 
     rows = load_data("x.csv", n=5, seed=3).rows.tolist()

@@ -126,7 +126,9 @@ def test_the_axis_of_widths_spans_thirty_decades(drawn):
 
 
 def test_figures_are_reproducible(comparison):
-    one, two = ({f.name: (f.wide, f.pdf()) for f in figures(comparison)} for _ in range(2))
+    one, two = ({f.name: f.wide for f in figures(comparison)} for _ in range(2))
+    assert one == two
+    one, two = (figures(comparison)[0].pdf() for _ in range(2))  # which differ by their head alone
     assert one == two
 
 
