@@ -114,13 +114,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """1/2 ||e(k)||^2 for each recorded step."""
         return np.square(self.residual_norms) / 2
 
-    @property
-    def contractions(self) -> np.ndarray:
-        """||e(k+1)|| / ||e(k)|| for each step taken (nan once the residual is exactly 0)."""
-        norms = np.asarray(self.residual_norms)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return norms[1:] / norms[:-1]
-
     def initial_network(self) -> TwoLayerNetwork:
         """The weights the run started from, drawn again from its seed."""
         return initial_network(self.spec.width, self.spec.dimension, self.spec.seed)
