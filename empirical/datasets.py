@@ -260,11 +260,16 @@ def _shipped(name: str, target: str | None) -> _Source:
     return _Source(np.asarray(bunch.data), values, kind, f"{name} (ships with scikit-learn)")
 
 
+def on_the_sphere(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Independent points (n, d), uniform on the unit sphere."""
+    X = rng.standard_normal((n, d))
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
 def _sphere(spec: str, options: str) -> _Source:
     n, d, seed = _options(spec, options, n=50, d=10, seed=0)
     rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X = on_the_sphere(rng, n, d)
     y = rng.standard_normal(n)
     return _Source(X, y, "labels", f"uniform on the unit sphere in dimension {d}, labels N(0, 1), seed {seed}")
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from bounds.gram import two_layer
+from empirical.datasets import on_the_sphere
 from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
@@ -56,8 +57,7 @@ def curve_deviations(
         seeds: of the weights; rows give the mean over them.
     """
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((points, dimension))
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X = on_the_sphere(rng, points, dimension)
     y = rng.choice([-1.0, 1.0], points)
     size = float(np.linalg.norm(y))
     curve = predicted_norms(two_layer(X).midpoint, y, step_size, steps) / size

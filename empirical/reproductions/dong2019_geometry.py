@@ -25,6 +25,7 @@ import torch
 
 from bounds.activations import TANH
 from empirical.batches import single_threaded
+from empirical.datasets import on_the_sphere
 from empirical.dynamics import GradientDescent, trajectory
 from empirical.experiments import NetworkRun, run_network
 from empirical.losses import Loss
@@ -82,7 +83,7 @@ def paths(
         seeds: of the weights.
     """
     rng = np.random.default_rng(0)
-    X = _sphere(rng, points, dimension)
+    X = on_the_sphere(rng, points, dimension)
     y = rng.standard_normal(points)
     runs = {m: [_geometry(m, X, y, steps, seed) for seed in seeds] for m in widths}
     by_name = {
@@ -220,7 +221,7 @@ def _pair(
 ) -> tuple[float, float]:
     """b^2 / n at the start and the mean squared error on new inputs at the end."""
     rng = np.random.default_rng([seed, int.from_bytes(np.float64(noise).tobytes(), "little")])
-    X = _sphere(rng, points + tests, dimension)
+    X = on_the_sphere(rng, points + tests, dimension)
     target = math.sqrt(dimension) * X[:, 0]
     y = target[:points] + noise * rng.standard_normal(points)
     family = TwoLayer(width=width, activation="tanh", start="antisymmetric")
@@ -234,8 +235,3 @@ def _pair(
     with torch.no_grad():
         outputs = network(inputs[points:]).numpy()
     return float(y @ np.linalg.solve(gram, y)) / points, float(np.mean((outputs - target[points:]) ** 2))
-
-
-def _sphere(rng: np.random.Generator, points: int, dimension: int) -> np.ndarray:
-    X = rng.standard_normal((points, dimension))
-    return X / np.linalg.norm(X, axis=1, keepdims=True)

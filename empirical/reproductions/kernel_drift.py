@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from empirical.datasets import on_the_sphere
 from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
@@ -59,8 +60,7 @@ def drift_exponents(
         seeds: of the weights.
     """
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((points, dimension))
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X = on_the_sphere(rng, points, dimension)
     y = rng.standard_normal(points)
     rows: list[Row] = []
     curves: dict[str, list[Series]] = {}

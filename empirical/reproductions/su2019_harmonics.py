@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bounds.gram import sphere_eigenspaces
+from empirical.datasets import on_the_sphere
 from empirical.dynamics import GradientDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
@@ -79,8 +80,7 @@ def _residuals(
     steps: int,
     seed: int,
 ) -> np.ndarray:
-    X = np.random.default_rng([seed, n]).standard_normal((n, dimension))
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X = on_the_sphere(np.random.default_rng([seed, n]), n, dimension)
     run = run_network(
         TwoLayer(width=width, start="antisymmetric"),
         X,
