@@ -168,7 +168,7 @@ def _pair(classes: Sequence[str] | str, source: _Source, spec: str) -> np.ndarra
 
 
 def _class_name(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def _sample(rows: np.ndarray, source: _Source, n: int, seed: int, spec: str) -> np.ndarray:

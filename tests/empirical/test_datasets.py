@@ -273,3 +273,11 @@ def test_damaged_files_are_refused_or_read_as_numbers_but_never_crash(tmp_path, 
         assert str(error) and "\n" not in str(error)
     else:
         assert np.isfinite(loaded.X).all() and np.isfinite(loaded.y).all()
+
+
+def test_classes_of_many_digits_are_told_apart(tmp_path):
+    """By six digits, which once named them, the two were one."""
+    path = tmp_path / "codes.csv"
+    path.write_text("1,0,1234567\n0,1,1234568\n1,1,1234567\n")
+    data = load_data(str(path), classes="1234567,1234568")
+    assert data.y.tolist() == [1.0, -1.0, 1.0] and "+1 is 1234567, -1 is 1234568" in data.description
