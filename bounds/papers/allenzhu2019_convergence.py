@@ -43,7 +43,17 @@ from bounds.proofs import Obligation, Step
 from bounds.quantities import d, delta, eta, m, n, quantity, unspecified
 from bounds.quantities import separation as rho
 from bounds.settings import Family, Network
-from bounds.statements import UNIT_ROWS, Condition, Edition, KnownError, Mark, Promise, Statement, hypothesis
+from bounds.statements import (
+    STEP_NOT_READ,
+    UNIT_ROWS,
+    Condition,
+    Edition,
+    KnownError,
+    Mark,
+    Promise,
+    Statement,
+    hypothesis,
+)
 from bounds.statements.statement import Conclusion
 
 CONVOLUTIONAL = Family(
@@ -84,6 +94,7 @@ constant = quantity(
 )
 
 C, C_p = large_constant("C", logarithms=True), large_constant("C_p")
+C_L = large_constant("C_L", logarithms=True)
 C_T, C_W, C_d = large_constant("C_T"), large_constant("C_W"), large_constant("C_delta")
 c, c_rho = small_constant("c"), small_constant("c_rho")
 small_poly, poly = unspecified("poly", n, L), unspecified("poly", n, L, 1 / rho)
@@ -269,6 +280,7 @@ def other_loss(
                     SMOOTH_LOSS,
                     assumes,
                     PROBABILITY,
+                    STEP_NOT_READ,
                     Condition("width", Ge(m, width)),
                 ),
                 promises=promises,
@@ -285,7 +297,7 @@ dominant = other_loss(
     "losses that satisfy a PL inequality are minimised",
     Condition("gradient dominance", Gt(dominance, 0, evaluate=False)),
     C * poly * d / dominance**2,
-    (of_order(C_T * poly / dominance * log(1 / floor)), Promise("excess loss", Le(excess, floor))),
+    (of_order(C_L * poly / dominance * log(1 / floor)), Promise("excess loss", Le(excess, floor))),
     "exact fit",
 )
 convex = other_loss(
@@ -293,7 +305,7 @@ convex = other_loss(
     "convex losses are minimised",
     hypothesis("convex loss", "the loss of an output is convex"),
     C * poly * d * log(1 / floor),
-    (of_order(C_T * poly / floor), Promise("excess loss", Le(excess, floor))),
+    (of_order(C_L * poly / floor), Promise("excess loss", Le(excess, floor))),
     "exact fit",
 )
 critical = other_loss(
@@ -301,7 +313,7 @@ critical = other_loss(
     "for bounded losses a point of small gradient is found",
     hypothesis("bounded loss", "the loss of an output is bounded, convex or not"),
     C * poly * d / floor,
-    (of_order(C_T * poly / floor**2), Promise("gradient", Le(gradient_norm, floor))),
+    (of_order(C_L * poly / floor**2), Promise("gradient", Le(gradient_norm, floor))),
     "critical point",
 )
 classes = other_loss(
@@ -309,7 +321,7 @@ classes = other_loss(
     "cross-entropy reaches full training accuracy",
     hypothesis("cross-entropy", "the loss is that of multi-class logistic regression"),
     C * poly * d,
-    (of_order(C_T * poly), Promise("misclassified inputs", Le(errors, 0))),
+    (of_order(C_L * poly), Promise("misclassified inputs", Le(errors, 0))),
     "exact fit",
     CLASSIFIERS,
 )
@@ -367,8 +379,15 @@ cnn = Statement(
         Edition(
             "printed",
             Mark.FROM_MEMORY,
-            assumes=(UNIT_ROWS, SEPARATED, LABELS, PROBABILITY, Condition("width", Ge(m, C * pixel_poly * d))),
-            promises=(of_order(C_T * small_pixel_poly / rho**2 * log(1 / floor)), FITS),
+            assumes=(
+                UNIT_ROWS,
+                SEPARATED,
+                LABELS,
+                PROBABILITY,
+                STEP_NOT_READ,
+                Condition("width", Ge(m, C * pixel_poly * d)),
+            ),
+            promises=(of_order(C_L * small_pixel_poly / rho**2 * log(1 / floor)), FITS),
         ),
     ),
     rests_on=(gd,),
@@ -386,8 +405,8 @@ resnet = Statement(
         Edition(
             "printed",
             Mark.FROM_MEMORY,
-            assumes=(*DATA, PROBABILITY, Condition("width", Ge(m, C * poly * d))),
-            promises=(of_order(C_T * small_poly / rho**2 * log(1 / floor)), FITS),
+            assumes=(*DATA, PROBABILITY, STEP_NOT_READ, Condition("width", Ge(m, C * poly * d))),
+            promises=(of_order(C_L * small_poly / rho**2 * log(1 / floor)), FITS),
         ),
     ),
     rests_on=(gd,),

@@ -27,6 +27,7 @@ from bounds.papers.allenzhu2019_lemmas import (
     SMALL,
     START,
     C,
+    C_m,
     back,
     back_after,
     backward,
@@ -240,7 +241,12 @@ kernel = Statement(
         Edition(
             "printed",
             Mark.FROM_MEMORY,
-            assumes=(*START, SMALL, FLIPS_RARE),
+            assumes=(
+                *START,
+                SMALL,
+                Condition("least radius", Ge(omega, C_m / (m * L) ** Q(3, 2))),
+                FLIPS_RARE,
+            ),
             promises=(
                 Promise("gradient", Le(drift, C * sqrt(log(m)) * omega ** Q(1, 3) * L**3)),
                 Promise("linearisation", Le(linearisation, C_2 * omega ** Q(4, 3) * L**3 * sqrt(m * log(m)))),

@@ -132,6 +132,9 @@ generalisation = Statement(
                 UNIT_ROWS,
                 POSITIVE,
                 hypothesis("sampling", "inputs and labels are drawn independently from one distribution"),
+                hypothesis(
+                    "training", "width, small start and step eta of the order of Theorem 4.1's, and enough steps"
+                ),
             ),
             promises=(
                 Promise(
@@ -142,7 +145,7 @@ generalisation = Statement(
         ),
     ),
     rests_on=(curve,),
-    remark="About the test error of the network after enough steps at the width of the curve's theorem.",
+    remark="About the test error of the trained network. With probability 1 - delta over start and data.",
 )
 
 PAPER = Paper(

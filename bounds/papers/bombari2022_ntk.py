@@ -13,7 +13,7 @@ from bounds.arithmetic import large_constant, small_constant
 from bounds.papers._widths import least_dimension
 from bounds.quantities import d, initial_least_eigenvalue, n, quantity
 from bounds.settings import Family, Network
-from bounds.statements import Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
+from bounds.statements import STEP_NOT_READ, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 PYRAMID = Family(
     "deep fully connected networks of smooth activations, widths d_l = O(d_(l-1))",
@@ -92,7 +92,7 @@ memorisation = Statement(
     concludes="existence",
     editions=(Edition("printed", Mark.FROM_MEMORY, assumes=ASSUMED),),
     rests_on=(kernel,),
-    remark="Existence only.",
+    remark="Existence only, with high probability over inputs and start.",
 )
 
 descent = Statement(
@@ -109,11 +109,13 @@ descent = Statement(
             assumes=(
                 *ASSUMED,
                 hypothesis("special start", "a start of the paper's own making, at which the output is 0"),
+                STEP_NOT_READ,
             ),
         ),
     ),
     rests_on=(kernel,),
-    remark="Descent, exact fit; that the start is special is recalled, its law and the rate are not.",
+    remark="Descent, exact fit, with high probability; that the start is special is recalled, its law and the rate "
+    "are not.",
 )
 
 PAPER = Paper(

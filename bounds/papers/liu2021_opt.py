@@ -358,9 +358,9 @@ excess = Statement(
         ),
     ),
     rests_on=(expected, simplex),
-    remark="A classical order of least energies (Wagner; Kuijlaars and Saff 1998), not a theorem of the paper. Random "
-    "neurons have the least energy as a limit only: at no finite n, and for s >= d - 1 not even in the limit. The "
-    "excess is larger than the deviation over draws by n^(s/(d-1)).",
+    remark="Of the mean, without a probability. A classical order of least energies (Wagner; Kuijlaars and Saff "
+    "1998), not a theorem of the paper. Random neurons have the least energy as a limit only: at no finite n, and for "
+    "s >= d - 1 not even in the limit. The excess is larger than the deviation over draws by n^(s/(d-1)).",
 )
 
 drift = Statement(

@@ -198,8 +198,9 @@ wide = Statement(
         ),
     ),
     rests_on=(conditioning, outputs),
-    remark="The exponent is known from a digest of the paper, which says the same of convolutional and residual "
-    "networks. The radius that descent needs is 2 L_F ||r_0|| / mu and grows with n: see the theorem on descent.",
+    remark="With high probability over the start. The exponent is known from a digest of the paper, which says the "
+    "same of convolutional and residual networks. The radius that descent needs is 2 L_F ||r_0|| / mu and grows with "
+    "n: see the theorem on descent.",
 )
 
 wide_descent = Statement(
@@ -222,8 +223,9 @@ wide_descent = Statement(
         ),
     ),
     rests_on=(wide,),
-    remark="Put together here from the two theorems on PL* balls and on wide networks. Descent, exact fit, all layers, "
-    "loss 1/2 sum of squares. Constants hidden; the generic part is explicit, the Hessian of deep networks is not.",
+    remark="Put together here from the two theorems on PL* balls and on wide networks, with the latter's high "
+    "probability. Descent, exact fit, all layers, loss 1/2 sum of squares. Constants hidden; the generic part is "
+    "explicit, the Hessian of deep networks is not.",
 )
 
 PAPER = replace(liu2022_pl.PAPER, statements=(conditioning, outputs, inputs, not_linear, nonconvex, wide, wide_descent))

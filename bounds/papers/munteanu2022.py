@@ -16,7 +16,18 @@ from sympy import Ge, Le, log
 from bounds.arithmetic import large_constant
 from bounds.quantities import delta, e_0, lambda_0, m, n, quantity, residual, y_norm
 from bounds.settings import Family, Network
-from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
+from bounds.statements import (
+    POSITIVE,
+    STEP_NOT_READ,
+    UNIT_ROWS,
+    Condition,
+    Edition,
+    Mark,
+    Paper,
+    Promise,
+    Statement,
+    hypothesis,
+)
 
 
 def _networks(words: str, loss: Literal["squares", "logistic"]) -> Family:
@@ -63,7 +74,12 @@ squared = Statement(
         Edition(
             "printed",
             Mark.FROM_MEMORY,
-            assumes=(UNIT_ROWS, POSITIVE, Condition("width", Ge(m, C * n**2 / lambda_0**2 * log(n / delta)))),
+            assumes=(
+                UNIT_ROWS,
+                POSITIVE,
+                STEP_NOT_READ,
+                Condition("width", Ge(m, C * n**2 / lambda_0**2 * log(n / delta))),
+            ),
             promises=(Promise("residual", Le(residual, epsilon)),),
         ),
     ),
@@ -86,12 +102,14 @@ logistic = Statement(
             assumes=(
                 UNIT_ROWS,
                 hypothesis("separable by the kernel", "the infinite-width kernel separates the data with margin gamma"),
+                STEP_NOT_READ,
                 Condition("width", Ge(m, C / margin**2)),
             ),
             promises=(Promise("risk", Le(risk, epsilon)),),
         ),
     ),
-    remark="Read in the abstract, which leaves out logarithms, the number of steps and which iterate is meant.",
+    remark="Read in the abstract, which leaves out logarithms, the probability, the number of steps and which iterate "
+    "is meant.",
 )
 
 PAPER = Paper(

@@ -39,7 +39,7 @@ from bounds.problem import Problem
 from bounds.proofs import Obligation
 from bounds.quantities import e_0, eta, k, m, n, quantity
 from bounds.settings import Family, Network
-from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
+from bounds.statements import STEP_NOT_READ, Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
 
 PYRAMID = Family(
     "deep networks F_l = s(F_(l-1) W_l), F_L = F_(L-1) W_L, first width m, then widths that never grow",
@@ -329,11 +329,12 @@ lecun = Statement(
         Edition(
             "printed",
             Mark.READ,
-            assumes=(SHAPE, Condition("width", Ge(m, C * n**2))),
+            assumes=(SHAPE, STEP_NOT_READ, Condition("width", Ge(m, C * n**2))),
         ),
     ),
     rests_on=(wide,),
-    remark="Read in the abstract: an order, with its assumptions on the data, depth and labels left out.",
+    remark="Read in the abstract: an order, with its probability and its assumptions on the data, depth and labels "
+    "left out.",
 )
 
 PAPER = Paper(

@@ -28,7 +28,7 @@ from bounds.papers.nguyen2020 import X_F
 from bounds.proofs import Obligation
 from bounds.quantities import e_0, eta, k, m, n, quantity
 from bounds.settings import Family, Network
-from bounds.statements import Condition, Edition, Mark, Paper, Promise, Rate, Statement, hypothesis
+from bounds.statements import STEP_NOT_READ, Condition, Edition, Mark, Paper, Promise, Rate, Statement
 
 NETWORKS = Family(
     "deep ReLU networks F_l = s(F_(l-1) W_l), F_L = F_(L-1) W_L, last hidden width m",
@@ -158,7 +158,7 @@ wide = Statement(
                 WIDE,
                 Condition("room", Ge(a_0**2, C_1 * X_F * product * tightest * e_0)),
                 Condition("features", Ge(a_0**3, C_2 * X_F**2 * product**2 / last * inverse_squares * e_0)),
-                hypothesis("step", "the step is small enough, by a constant that was not recalled"),
+                STEP_NOT_READ,
             ),
             rate=Rate(1 - c * eta * a_0**2, 2, k),
         ),
@@ -193,9 +193,10 @@ def _width(name: str, power: int) -> Statement:
         "gradient descent",
         identifier=f"nguyen2021-{name.lower()}",
         concludes="exact fit",
-        editions=(Edition("printed", Mark.READ, assumes=(Condition("width", Ge(m, C * n**power)),)),),
+        editions=(Edition("printed", Mark.READ, assumes=(STEP_NOT_READ, Condition("width", Ge(m, C * n**power)))),),
         rests_on=(wide,),
-        remark="Read in the abstract: which start needs which width, data and depth were not.",
+        remark="Read in the abstract: which start needs which width, with which probability, and for which data and "
+        "depth was not.",
     )
 
 

@@ -25,7 +25,7 @@ from bounds.gram import Gram
 from bounds.problem import Problem
 from bounds.quantities import S, eta, k, lambda_0, lipschitz, m, n, quantity, smoothness
 from bounds.settings import Floats, Network, Setting
-from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Mark, Paper, Rate, Statement
+from bounds.statements import POSITIVE, STEP_NOT_READ, UNIT_ROWS, Condition, Edition, Mark, Paper, Rate, Statement
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ relu = Statement(
                 UNIT_ROWS,
                 POSITIVE,
                 Condition("width", Ge(m, C * (1 + tail) ** 2 * n * S**3 / lambda_0**4)),
+                STEP_NOT_READ,
             ),
         ),
     ),

@@ -13,7 +13,7 @@ from sympy import Ge, Le, exp, log, sqrt
 from bounds.arithmetic import large_constant
 from bounds.quantities import lambda_0, m, n, quantity
 from bounds.settings import SMOOTH_TWO_LAYER, Family
-from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement
+from bounds.statements import POSITIVE, STEP_NOT_READ, UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement
 
 NETWORKS = Family(
     "f(x) = V s(W x), K outputs, smooth s, V fixed",
@@ -65,14 +65,15 @@ random_start = Statement(
         Edition(
             "printed",
             Mark.READ,
-            assumes=(UNIT_ROWS, Condition("width", Ge(m, C * Gamma**4 * log(n) / alpha**8)), TIME),
+            assumes=(UNIT_ROWS, Condition("width", Ge(m, C * Gamma**4 * log(n) / alpha**8)), STEP_NOT_READ, TIME),
             promises=(
                 FLOOR,
                 Promise("error", Le(error, C * (nuisance / sqrt(n) + exp(-Gamma) + Gamma / (alpha * sqrt(n))))),
             ),
         ),
     ),
-    remark="Descent, an error floor, first layer, the Jacobian of infinite width; not to be ranked against exact fit.",
+    remark="Descent, an error floor, first layer, the Jacobian of infinite width, with high probability over the "
+    "start; not to be ranked against exact fit.",
 )
 
 arbitrary_start = Statement(
@@ -86,7 +87,7 @@ arbitrary_start = Statement(
         Edition(
             "printed",
             Mark.READ,
-            assumes=(UNIT_ROWS, Condition("width", Ge(m, C * Gamma**4 / alpha**8)), TIME),
+            assumes=(UNIT_ROWS, Condition("width", Ge(m, C * Gamma**4 / alpha**8)), STEP_NOT_READ, TIME),
             promises=(FLOOR,),
         ),
     ),
@@ -108,11 +109,12 @@ full_rank = Statement(
                 UNIT_ROWS,
                 POSITIVE,
                 Condition("width", Ge(m, C * outputs**4 * n**4 * log(n) / lambda_0**4)),
+                STEP_NOT_READ,
             ),
         ),
     ),
     rests_on=(random_start,),
-    remark="lambda_0 is that of the multi-output Jacobian at infinite width.",
+    remark="With high probability over the start. lambda_0 is that of the multi-output Jacobian at infinite width.",
 )
 
 PAPER = Paper(

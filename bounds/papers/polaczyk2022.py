@@ -63,7 +63,8 @@ flow = Statement(
             promises=(Promise("residual", Le(residual, epsilon)),),
         ),
     ),
-    remark="The exponent is second-hand. A differential inclusion stands for the flow at kinks.",
+    remark="The exponent is second-hand, and with which probability it holds was not seen. A differential inclusion "
+    "stands for the flow at kinks.",
 )
 
 PAPER = Paper(

@@ -88,7 +88,8 @@ descent = Statement(
     ),
     rests_on=(initial,),
     remark="The orders are those of the abstract; step and rate are those of Du et al. (2019), whose argument it "
-    "refines. n^2 instead of n^4 needs an assumption on the data that is not encoded.",
+    "refines. With high probability over the start. n^2 instead of n^4 needs an assumption on the data that is not "
+    "encoded.",
 )
 
 PAPER = Paper(

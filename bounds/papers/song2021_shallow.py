@@ -203,15 +203,17 @@ shallow = Statement(
                     "activation", "s twice differentiable with bounded derivatives, s(0) = 0, finite Hermite norm"
                 ),
                 hypothesis("output weights", "the spectral norms of all V_k stay bounded by a multiple of L / B"),
+                hypothesis("step size", "that of Theorem 2, eta = O(.) of mu, nu and beta at the start"),
                 Condition("initial scales", Le(scales, c_3 / sqrt(d * m))),
                 Condition("width", Ge(m, C * S * sqrt(n) / power**3)),
             ),
         ),
     ),
     rests_on=(descent, constants),
-    remark="Descent, exact fit, both layers, no scale. NORMALISATION: the whole label matrix has norm at most 1; for "
-    "labels of order 1 each, |Y| is sqrt(n). C holds a factor xi of activation and t that the main text leaves to "
-    "the appendix. For n of order d^t it is n^(3/2) / d. That ||V_k|| stays bounded is assumed of the trajectory.",
+    remark="Descent, exact fit, both layers, no scale, with high probability over the start. NORMALISATION: the whole "
+    "label matrix has norm at most 1; for labels of order 1 each, |Y| is sqrt(n). C holds a factor xi of activation "
+    "and t that the main text leaves to the appendix. For n of order d^t it is n^(3/2) / d. That ||V_k|| stays "
+    "bounded is assumed of the trajectory.",
 )
 
 PAPER = Paper(

@@ -315,14 +315,16 @@ low_rank = Statement(
                 UNIT_ROWS,
                 TARGET,
                 hypothesis("low rank", "the target lies in the span of finitely many eigenspaces"),
+                STEP,
                 Condition("width", Ge(m, C * n * log(n))),
             ),
             promises=(Promise("floor", Le(root_mean_square, C / sqrt(n))),),
         ),
     ),
     rests_on=(main,),
-    remark="Read in the abstract; the constants hide the eigenvalue, its gap and the dimension. On the uniform sphere "
-    "eigenspaces of odd degree 3 and more have eigenvalue zero: such targets are not covered.",
+    remark="Read in the abstract, which leaves out the step (recalled) and the probability. The constants hide the "
+    "eigenvalue, its gap and the dimension. On the uniform sphere eigenspaces of odd degree 3 and more have "
+    "eigenvalue zero: such targets are not covered.",
 )
 
 PAPER = Paper(

@@ -7,6 +7,7 @@ sympy inequalities in the symbols of :mod:`bounds.quantities`.
 
 from bounds.statements.clauses import EPSILON as EPSILON
 from bounds.statements.clauses import POSITIVE as POSITIVE
+from bounds.statements.clauses import STEP_NOT_READ as STEP_NOT_READ
 from bounds.statements.clauses import UNIT_ROWS as UNIT_ROWS
 from bounds.statements.clauses import Condition as Condition
 from bounds.statements.clauses import Promise as Promise

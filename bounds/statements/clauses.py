@@ -66,6 +66,7 @@ def _unit_rows(problem: Problem) -> Verdict:
 
 
 UNIT_ROWS = Condition("unit inputs", test=_unit_rows)
+STEP_NOT_READ = hypothesis("step size", "the step is small enough; how small was not read")
 POSITIVE = Condition("positive least eigenvalue", sympy.Gt(q.lambda_0, 0, evaluate=False))
 
 

@@ -77,6 +77,22 @@ def test_statements_are_complete(name: str) -> None:
         assert len(set(shares)) == len(shares) and all(share in q.MEANING for share in shares), where
 
 
+def test_theorems_on_descent_say_how_small_its_step_is(name: str) -> None:
+    for statement, edition in editions(PAPERS[name]):
+        if statement.identifier and "descent" in statement.dynamics:
+            bounds = [c for c in edition.assumes if c.relation is not None and q.eta in c.relation.free_symbols]
+            words = [c for c in edition.assumes if c.name == "step size" or " eta " in c.words]
+            assert bounds or words, (statement.name, edition.name)
+
+
+def test_theorems_on_random_networks_say_with_which_probability(name: str) -> None:
+    for statement, edition in editions(PAPERS[name]):
+        is_drawn = re.search(r"N\(|random|Gaussian", str(statement.setting))
+        if statement.identifier and is_drawn and edition.name in ("printed", "corrected"):
+            said = f"{statement.remark} {edition.reason}"
+            assert edition.is_random() or "probability" in said, (statement.name, edition.name)
+
+
 def test_symbols_have_a_meaning_and_one_name_each(name: str) -> None:
     for statement, edition in editions(PAPERS[name]):
         where = (statement.name, edition.name)

@@ -73,16 +73,16 @@ RETYPED = {
     (DOMINANCE, "printed", "if width"): ("m >=", lambda v: wide(v) / v.sigma_f**2),
     (DOMINANCE, "printed", "then steps"): (
         "T_eps <=",
-        lambda v: -v.C_T * v.open_poly_n_L_1_rho / v.sigma_f * mp.log(v.eps),
+        lambda v: -v.C_L * v.open_poly_n_L_1_rho / v.sigma_f * mp.log(v.eps),
     ),
     ("*", "*", "then excess loss"): ("E_k <=", lambda v: v.eps),
     (CONVEX, "printed", "if width"): ("m >=", lambda v: -wide(v) * mp.log(v.eps)),
-    (CONVEX, "printed", "then steps"): ("T_eps <=", lambda v: v.C_T * v.open_poly_n_L_1_rho / v.eps),
+    (CONVEX, "printed", "then steps"): ("T_eps <=", lambda v: v.C_L * v.open_poly_n_L_1_rho / v.eps),
     (CRITICAL, "printed", "if width"): ("m >=", lambda v: wide(v) / v.eps),
-    (CRITICAL, "printed", "then steps"): ("T_eps <=", lambda v: v.C_T * v.open_poly_n_L_1_rho / v.eps**2),
+    (CRITICAL, "printed", "then steps"): ("T_eps <=", lambda v: v.C_L * v.open_poly_n_L_1_rho / v.eps**2),
     (CRITICAL, "printed", "then gradient"): ("g_k <=", lambda v: v.eps),
     (CROSS, "printed", "if width"): ("m >=", wide),
-    (CROSS, "printed", "then steps"): ("T_eps <=", lambda v: v.C_T * v.open_poly_n_L_1_rho),
+    (CROSS, "printed", "then steps"): ("T_eps <=", lambda v: v.C_L * v.open_poly_n_L_1_rho),
     (CROSS, "printed", "then misclassified inputs"): ("M_k <=", lambda v: 0),
     (ACCURACY, "explicit", "if decrease"): (
         "g_k**2 >=",
@@ -93,9 +93,9 @@ RETYPED = {
         lambda v: v.F_0 / v.eta * 8 * v.n * v.d / (v.m * v.rho * v.c_P),
     ),
     (CNN, "printed", "if width"): ("m >=", lambda v: v.C * v.d * v.open_poly_n_L_D_1_rho),
-    (CNN, "printed", "then steps"): ("T_eps <=", lambda v: -v.C_T * v.open_poly_n_L_D / v.rho**2 * mp.log(v.eps)),
+    (CNN, "printed", "then steps"): ("T_eps <=", lambda v: -v.C_L * v.open_poly_n_L_D / v.rho**2 * mp.log(v.eps)),
     (RESNET, "printed", "if width"): ("m >=", wide),
-    (RESNET, "printed", "then steps"): ("T_eps <=", lambda v: -v.C_T * v.open_poly_n_L / v.rho**2 * mp.log(v.eps)),
+    (RESNET, "printed", "then steps"): ("T_eps <=", lambda v: -v.C_L * v.open_poly_n_L / v.rho**2 * mp.log(v.eps)),
 }
 
 

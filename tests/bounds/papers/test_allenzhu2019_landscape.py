@@ -51,6 +51,7 @@ RETYPED = {
         "Q_2 <=",
         lambda v: v.n / 2 * v.m / v.d * (v.L * v.c_b * (1 + v.eps) * v.dW) ** 2,
     ),
+    ("Theorem 5", "printed", "if least radius"): ("omega >=", lambda v: v.C_m / mp.sqrt(v.m * v.L) ** 3),
     ("Theorem 5", "printed", "then gradient"): ("dJ <=", drift),
     ("Theorem 5", "printed", "then linearisation"): (
         "T_2 <=",

@@ -14,10 +14,6 @@ RETYPED = {
         "m >=",
         lambda v: v.C * v.n * (v.n**4 * v.L_hidden**3 / v.B / v.phi**2) ** 4,
     ),
-    ("Zou, Cao, Zhou and Gu", "printed", "if width"): (
-        "m >=",
-        lambda v: v.C * (v.n**13 * v.L_hidden**19 / v.phi_y**4) ** 2,
-    ),
 }
 
 
@@ -26,7 +22,6 @@ RETYPED = {
     [
         ("zou2019-gd", {"L_hidden": 2, "phi": 0.5}, 2 ** (8 + 12 + 4)),
         ("zou2019-sgd", {"L_hidden": 2, "phi": 0.5, "B": 2}, 2 ** (17 + 12 - 4 + 8)),
-        ("zou2019-earlier", {"L_hidden": 1, "phi_y": 0.5}, 2 ** (26 + 8)),
     ],
 )
 def test_widths_of_two_inputs(identifier: str, given: dict[str, float], width: int) -> None:
