@@ -402,7 +402,8 @@ class SideRow(msgspec.Struct, frozen=True):
         name, latex: of the promise.
         measured: on the run, with hidden constants on neither side; None where it could not be measured.
         promised: for this run; of kind *float* where numbers of the run had to be put into the formula.
-        verdict: *holds*, *fails* (both measured, up to the horizon), *undecided* or *too short to tell*.
+        verdict: *holds*, *fails* (both measured, up to the horizon), *undecided*, *too short to tell*, *not promised*:
+            beyond the promised side where a condition is not met.
         decades_lower, decades_upper: how far apart the sides are, as in :class:`LoosenessRow`.
         note: what a side rests on, or why there is none.
     """

@@ -190,6 +190,8 @@ def own_edition(reading: Reading, statement: Statement, edition: Edition, given:
     """Hold a trial against one edition."""
     certified, refusal = _check(reading, statement, edition, given, measured=False)
     measured, _ = _check(reading, statement, edition, given, measured=True)
+    sides = (_side(reading, edition, promise, certified, measured, refusal) for promise in edition.conclusions)
+    unmet = _unmet(certified, measured)
     return OwnEdition(
         edition=edition.name,
         mark=str(edition.mark),
@@ -198,8 +200,29 @@ def own_edition(reading: Reading, statement: Statement, edition: Edition, given:
         condition_measured=str(measured.verdict.outcome) if measured else "undecided",
         conditions=_conditions(certified, frozenset()),
         conditions_measured=_conditions(measured, _of_the_run(certified, measured)),
-        sides=tuple(_side(reading, edition, promise, certified, measured, refusal) for promise in edition.conclusions),
+        sides=tuple(_due(side, unmet) for side in sides),
     )
+
+
+def _unmet(certified: Evaluation | None, measured: Evaluation | None) -> str:
+    """Which conditions are not met, neither by certified numbers alone nor with those of the run; empty if all are."""
+    if measured is None:
+        return "conditions have no value"
+    if any(answer and all(verdict.holds for _, verdict in answer.conditions) for answer in (certified, measured)):
+        return ""
+    by_outcome = (
+        (word, [condition.name for condition, verdict in measured.conditions if verdict.outcome == outcome])
+        for word, outcome in (("fails", Outcome.FAILS), ("undecided", Outcome.UNDECIDED))
+    )
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in by_outcome if names)
+
+
+def _due(side: SideRow, unmet: str) -> SideRow:
+    """The row; a run breaks a promise only if its conditions are met, else nothing was promised to it."""
+    if side.verdict != "fails" or not unmet:
+        return side
+    note = "; ".join(filter(None, (side.note, f"not promised to this run ({unmet})")))
+    return msgspec.structs.replace(side, verdict="not promised", note=note)
 
 
 def _of_the_run(certified: Evaluation | None, measured: Evaluation | None) -> frozenset[sympy.Symbol]:

@@ -233,3 +233,5 @@ def test_a_theorem_of_any_family_leads_a_report_with_its_own_networks() -> None:
     assert silent.editions == () and "names no networks" in silent.note
     html = page(record)
     assert "Their own networks" in html and "names no networks" in html
+    own_section = html[html.index('<section id="own">') :].partition("</section>")[0]
+    assert "every label has norm O(1)" in own_section  # a hypothesis in words stands beside the run
