@@ -7,6 +7,8 @@ theorems on fully-connected, residual and convolutional networks.
 
 from __future__ import annotations
 
+from functools import partial
+
 import flint
 from sympy import Ge, Gt, Le, Symbol, exp, log, sqrt
 from sympy import Rational as Q
@@ -43,7 +45,10 @@ from bounds.quantities import (
 from bounds.settings import FullyConnected, ResNet
 from bounds.statements import POSITIVE, UNIT_ROWS, Condition, Edition, KnownError, Mark, Promise, Statement, hypothesis
 
-PLAIN, RESIDUAL = FullyConnected(), ResNet()
+of_plain = partial(Statement, setting=FullyConnected(), dynamics="any weights", for_all=("depth", "activation"))
+of_residual = partial(
+    Statement, setting=ResNet(), dynamics="any weights", for_all=("depth", "activation", "residual_scale")
+)
 
 entry_error = quantity(
     "K_dev",
@@ -109,12 +114,9 @@ PROPAGATION = unspecified("E", H, latex=r"\mathcal{E}(H)")
 ANALYTIC = hypothesis("analytic activation", "the activation is analytic and no polynomial; the ReLU is neither")
 NOT_PARALLEL = Condition("no two inputs parallel", Gt(separation, 0, evaluate=False))
 
-propagation = Statement(
+propagation = of_plain(
     "Theorem E.1",
     "inner products of initial features are close to their limits in all layers",
-    PLAIN,
-    "any weights",
-    for_all=("depth", "activation"),
     editions=(
         Edition(
             "printed",
@@ -147,12 +149,9 @@ def entries_bound_the_matrix(edition: Edition) -> Obligation:
     )
 
 
-gram = Statement(
+gram = of_plain(
     "Lemma E.1",
     "if the features are close to their limits, so is the Gram matrix",
-    PLAIN,
-    "any weights",
-    for_all=("depth", "activation"),
     editions=(
         Edition(
             "printed",
@@ -179,12 +178,9 @@ gram = Statement(
 
 
 def _positive(name: str, what: str, eigenvalue: Symbol, errors: tuple[KnownError, ...] = ()) -> Statement:
-    return Statement(
+    return of_plain(
         name,
         f"the matrix of {what} of vectors that are not parallel is positive definite",
-        PLAIN,
-        "any weights",
-        for_all=("depth", "activation"),
         editions=(
             Edition(
                 "printed",
@@ -197,12 +193,9 @@ def _positive(name: str, what: str, eigenvalue: Symbol, errors: tuple[KnownError
     )
 
 
-tensors = Statement(
+tensors = of_plain(
     "Lemma G.6",
     "high tensor powers of vectors that are not parallel are linearly independent",
-    PLAIN,
-    "any weights",
-    for_all=("depth", "activation"),
     editions=(
         Edition(
             "printed",
@@ -234,12 +227,9 @@ features_positive = _positive(
 )
 slopes_positive = _positive("Lemma F.2", "products of derivatives, times inner products,", slope_eigenvalue)
 
-positivity = Statement(
+positivity = of_plain(
     "Proposition F.1",
     "the infinite-width Gram matrix is positive definite",
-    PLAIN,
-    "any weights",
-    for_all=("depth", "activation"),
     editions=(
         Edition(
             "printed",
@@ -259,12 +249,9 @@ def _first_layer_shrinks() -> Verdict:
         return compare(Enclosure(1 - product), ">=", Enclosure(flint.arb(2) / 5))
 
 
-pairs = Statement(
+pairs = of_residual(
     "Lemma F.3",
     "least eigenvalues of pairs do not shrink along identity skips",
-    RESIDUAL,
-    "any weights",
-    for_all=("depth", "activation", "residual_scale"),
     editions=(
         Edition(
             "printed",
@@ -289,12 +276,9 @@ pairs = Statement(
     ),
 )
 
-residual_positivity = Statement(
+residual_positivity = of_residual(
     "Proposition F.2",
     "for residual networks the least eigenvalue falls with depth no faster than 1 / H^2",
-    RESIDUAL,
-    "any weights",
-    for_all=("depth", "activation", "residual_scale"),
     editions=(
         Edition(
             "printed",
@@ -306,12 +290,9 @@ residual_positivity = Statement(
     rests_on=(pairs,),
 )
 
-matrix_norm = Statement(
+matrix_norm = of_plain(
     "Lemma G.2",
     "a Gaussian matrix with m rows has norm of order sqrt(m)",
-    PLAIN,
-    "any weights",
-    for_all=("depth", "activation"),
     editions=(
         Edition(
             "printed",
@@ -328,12 +309,9 @@ matrix_norm = Statement(
 )
 
 
-products = Statement(
+products = of_plain(
     "Lemma G.1",
     "products of matrices that are close are close",
-    PLAIN,
-    "any weights",
-    for_all=("depth", "activation"),
     editions=(
         Edition(
             "printed",
@@ -350,12 +328,9 @@ products = Statement(
 
 
 def _lipschitz_mean(name: str, title: str, change: Symbol, by: Symbol, *others: Edition, error: str = "") -> Statement:
-    return Statement(
+    return of_plain(
         name,
         title,
-        PLAIN,
-        "any weights",
-        for_all=("depth", "activation"),
         editions=(
             Edition(
                 "printed",
