@@ -128,7 +128,7 @@ def _sites(tree: ast.Module) -> Iterator[tuple[ast.expr, bool]]:
             yield from visit(statement, False)
 
 
-_WORDS = {"year", "arxiv", "integer", "nonnegative", "planted"}
+_WORDS = {"year", "arxiv", "integer", "nonnegative", "planted", "network"}
 """Keywords whose values are no mathematics of the paper; a planted neighbour is held to be refuted."""
 
 
