@@ -14,7 +14,6 @@ import numpy as np
 from flint import arb, arb_mat
 
 from bounds.activations.float64 import EVALUATED
-from bounds.activations.pointwise import POINTWISE
 from bounds.arithmetic import PRECISION
 from bounds.certificates import relu_shadow, smooth_shadow
 from bounds.certificates.smooth_descent import LARGEST
@@ -69,22 +68,20 @@ def certify_trajectory(
     activation, step_size = activation.lower(), None if step_size is None else float(step_size)
     if activation != "relu" and activation not in EVALUATED:
         raise ValueError(f"unknown activation {activation!r}: use relu, {', '.join(EVALUATED)}")
-    start = _outputs(X, weights, signs, activation) if centred else np.zeros((2, len(y)))
-    targets = np.vstack([*start, y])
     with np.errstate(over="ignore", invalid="ignore"):  # of a run that explodes: what is no number proves nothing
         if activation == "relu":
-            return relu_shadow.follow(X, targets, weights, signs, step_size, most_steps)
-        return smooth_shadow.follow(X, targets, weights, signs, EVALUATED[activation], step_size, most_steps, centred)
+            start = _outputs(X, weights, signs) if centred else np.zeros((2, len(y)))
+            return relu_shadow.follow(X, np.vstack([start, y]), weights, signs, step_size, most_steps)
+        return smooth_shadow.follow(X, y, weights, signs, EVALUATED[activation], step_size, most_steps, centred)
 
 
-def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray, activation: str) -> FloatArray:
-    """The exact outputs in two parts (2, n), whose sum is right to 2^-104 of the first."""
-    series = POINTWISE[activation].series
+def _outputs(X: FloatArray, weights: FloatArray, signs: FloatArray) -> FloatArray:
+    """The exact outputs of a ReLU network in two parts (2, n), whose sum is right to 2^-104 of the first."""
     with flint.ctx.workprec(PRECISION):
         z = arb_mat(weights.tolist()) * arb_mat(X.T.tolist())
         root, sums = arb(len(weights)).sqrt(), [arb(0)] * len(X)
         for sign, row in zip(signs.tolist(), z.tolist(), strict=True):
-            values = (series(entry, 0)[0] if series else entry.nonnegative_part() for entry in row)
+            values = (entry.nonnegative_part() for entry in row)
             sums = [total + sign * value for total, value in zip(sums, values, strict=True)]
         return np.ascontiguousarray(np.array([split(total / root) for total in sums]).T)
 

@@ -18,7 +18,7 @@ diagonal (Schur).
 
 - outputs: c sum_r (e_s + lambda e_Z), with sum_r |z_ri| <= (m sum_r z_ri^2)^(1/2); the sum over r is exact but for one
   rounding (:func:`_signed_sums`), c has two, the product one, b and y one each: 5 u |f| + u |f - b| + u |r| in all, at
-  most 7 u |r_i| + 6 u (|b_i| + |y_i|); b has a second part of at most 2 u |b|. The norm over i is e_r.
+  most 7 u |r_i| + 6 u (|b_i| + |y_i|); b has a second part of at most 2 u |b|, or a doubt. The norm over i is e_r.
 - gradient: N e_r for r; S e_1 ||r|| for s', e_1 = e_s' + beta max e_Z (c m^(1/2) = 1); c S u ||P|| for the product
   P = s' r; c times the error of P X. One more rounding is in P X itself, at most three are in eta c, one in their
   product, one in v_{k+1} - v_k, one in the sum: 8 u (||v_{k+1} - v_k|| + ||defect||) bounds them.
@@ -28,15 +28,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.special import erf, expit
 
-from bounds import linalg
 from bounds.activations.float64 import Float64Activation
-from bounds.linalg.batches import spectral_ends
+from bounds.certificates.curvature import EVERY_OTHER
+from bounds.linalg.batches import spectral_ends, upper_ends
 from bounds.linalg.products import RightFactor
 from bounds.linalg.rounding import UNDERFLOW, UNIT, FloatArray, gamma, inflate
 
@@ -61,6 +61,7 @@ class SmoothDescent:
         signs: a (m,).
         activation: s.
         step_size: eta.
+        doubt: how far the first two parts of the targets may be from b, in norm.
     """
 
     X: FloatArray
@@ -68,6 +69,15 @@ class SmoothDescent:
     signs: FloatArray
     activation: Float64Activation
     step_size: float
+    doubt: float = 0.0
+
+    def centred(self, weights: FloatArray) -> SmoothDescent:
+        """The same with the outputs at these weights for b; four roundings of each are not in the error of the sums."""
+        Z, z_error = self.inputs.product(weights)
+        outputs, error = _sums(self, Z[None], z_error, self.activation.jet(Z[None]).value)
+        f = self.scale * outputs[0]
+        doubt = inflate(float(error[0]) + 5 * UNIT * math.sqrt(float(f @ f)), len(f) + 8)
+        return replace(self, targets=np.vstack([f, np.zeros_like(f), self.targets[2]]), doubt=doubt)
 
     def spectrum(self, weights: FloatArray) -> tuple[float, float]:
         """The least singular value of the transposed Jacobian, from below, and its norm, from above.
@@ -77,21 +87,25 @@ class SmoothDescent:
         Z, error = self.inputs.product(weights)
         wrong = self.activation.slope_error + self.smoothness * (UNIT * float(np.abs(Z).max()) + error)
         wrong = inflate(self.spectral * wrong, 4)
-        least, largest = self.computed_spectrum(self.activation.jet(Z).slope)
-        return max(math.nextafter(least - wrong, 0.0), 0.0), inflate(largest + wrong, 4)
+        gram, rounding = self.computed_gram(self.activation.jet(Z).slope)
+        least, largest = (float(end[0]) for end in spectral_ends(gram[None]))
+        least = math.sqrt(max(least - rounding, 0.0)) * (1.0 - 4 * UNIT)
+        return max(math.nextafter(least - wrong, 0.0), 0.0), inflate(_root(largest, rounding) + wrong, 4)
 
-    def computed_spectrum(self, slope: FloatArray) -> tuple[float, float]:
-        """The same with given numbers (m, n) for s'.
+    def computed_norm(self, slope: FloatArray) -> float:
+        """The norm of the Jacobian with given numbers (m, n) for s', from above."""
+        gram, rounding = self.computed_gram(slope)
+        return _root(float(upper_ends(gram[None])[0]), rounding)
+
+    def computed_gram(self, slope: FloatArray) -> tuple[FloatArray, float]:
+        """J J^T with given numbers (m, n) for s', and a bound of its error in norm.
 
         J J^T is c^2 (D^T D) o (X X^T): its entries, at most v^2 lambda^2 in size, pass through m + d + 6 roundings.
         """
         (m, n), d = slope.shape, self.X.shape[1]
-        gram = (slope.T @ slope) * (self.X @ self.X.T) / m
-        least, largest = (float(end[0]) for end in spectral_ends(((gram + gram.T) / 2)[None]))
+        gram = (slope.T @ slope) * self.inner / m
         rounding = inflate(gamma(m + d + 8) * n * self.longest**2 * (self.slope + 8 * UNIT) ** 2, 8)
-        return math.sqrt(max(least - rounding, 0.0)) * (1.0 - 4 * UNIT), inflate(
-            math.sqrt(max(largest, 0.0) + rounding), 4
-        )
+        return (gram + gram.T) / 2, rounding
 
     @cached_property
     def scale(self) -> float:
@@ -100,8 +114,16 @@ class SmoothDescent:
 
     @cached_property
     def spectral(self) -> float:
-        """S, from above."""
-        return linalg.spectral_norm(self.X).upper
+        """S, from above: the computed X X^T is off by gamma_{d + 2} |X| |X|^T entrywise, in norm at most ||X||_F^2."""
+        (n, d), square = self.X.shape, float(np.square(self.X).sum())
+        gram = self.inner if n <= d else self.X.T @ self.X
+        largest = float(upper_ends(((gram + gram.T) / 2)[None])[0])
+        return _root(largest, inflate(gamma(max(n, d) + 4) * square, n * d))
+
+    @cached_property
+    def inner(self) -> FloatArray:
+        """X X^T as computed, each entry with d roundings."""
+        return np.asarray(self.X @ self.X.T)
 
     @cached_property
     def inputs(self) -> RightFactor:
@@ -233,14 +255,10 @@ def _evaluate(descent: SmoothDescent, history: FloatArray) -> tuple[FloatArray, 
     Z = Z.reshape(steps, m, n)
     s, slope, curved = activation.jet(Z)
 
-    sums, sum_error = _signed_sums(descent.signs, s, 1.0 + descent.slope * largest)
+    sums, outputs_error = _sums(descent, Z, z_error, s)
     r = c * sums - b - y
     norm = inflate(_roots(np.einsum("ki,ki->k", r, r)), n)
-    sizes = _roots(m * np.einsum("kri,kri->ki", Z, Z))  # at least sum_r |z_ri|, by Cauchy and Schwarz
-    per_size = descent.slope * UNIT + activation.value_error_per_size
-    constant = m * (descent.slope * z_error + activation.value_error) + sum_error
-    outputs = _roots(np.einsum("ki,ki->k", errors := c * (per_size * sizes + constant), errors))
-    residual_error = inflate(outputs + UNIT * (7 * norm + 8 * descent.target_size), m + n + 16)
+    residual_error = inflate(outputs_error + descent.doubt + UNIT * (7 * norm + 8 * descent.target_size), m + n + 16)
 
     slope_error = inflate(activation.slope_error + descent.smoothness * z_error_largest, 3)
     mean_square = np.einsum("kri,kri->ki", slope, slope).max(axis=1) / m
@@ -283,17 +301,18 @@ def _sharpen(descent: SmoothDescent, slopes: FloatArray, wrong: float, bounds: F
     """Lower the bounds of ||J|| in these steps, where a long step needs it.
 
     With the norm at the middle step a from its spectrum, ||J_k|| <= ||J_a|| + S (max_i mean_r (s'_k - s'_a)^2)^(1/2),
-    by Schur again; where that is not sharp, the steps are halved.
+    by Schur again; where that is not sharp, the steps are halved, or every other taken, where runs swing to and fro.
     """
     middle = slopes[len(slopes) // 2]
-    norm = descent.computed_spectrum(middle)[1]
+    norm = descent.computed_norm(middle)
     change = slopes - middle
     apart = descent.spectral * _roots(np.einsum("kri,kri->ki", change, change).max(axis=1) / len(middle))
     np.minimum(bounds, inflate(norm + apart + wrong, len(middle) + 8), out=bounds)
     loose = (apart > SHARP * norm) & (descent.step_size * np.square(bounds) > STABLE)
     if loose.any() and len(slopes) > 1:
         half = len(slopes) // 2
-        for part in (slice(0, half), slice(half, None)):
+        alternates = len(slopes) > half + 2 and apart[half + 2] < apart[half + 1]
+        for part in EVERY_OTHER if alternates else (slice(0, half), slice(half, None)):
             if loose[part].any():
                 _sharpen(descent, slopes[part], wrong, bounds[part])
 
@@ -303,9 +322,29 @@ def _norms(steps: FloatArray) -> FloatArray:
     return _roots(np.einsum("krp,krp->k", steps, steps))
 
 
+def _root(square: float, rounding: float) -> float:
+    """The root, from above, of a number known up to roundings."""
+    return inflate(math.sqrt(max(square, 0.0) + rounding) + UNDERFLOW, 4)
+
+
 def _roots(sums: FloatArray) -> FloatArray:
     """The roots of sums of squares, of which some may have vanished."""
     return np.asarray(np.sqrt(sums) + UNDERFLOW)
+
+
+def _sums(descent: SmoothDescent, Z: FloatArray, z_error: float, s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The sums over r of a_r s_ri (steps, n); and c times the norm of their errors, but for the last rounding.
+
+    Preactivations Z (steps, m, n) are off by u |Z| + z_error, and s are their activations.
+    """
+    m, activation = len(descent.signs), descent.activation
+    largest = max(float(Z.max()), -float(Z.min()))
+    sums, sum_error = _signed_sums(descent.signs, s, 1.0 + descent.slope * largest)
+    sizes = _roots(m * np.einsum("kri,kri->ki", Z, Z))  # at least sum_r |z_ri|, by Cauchy and Schwarz
+    per_size = descent.slope * UNIT + activation.value_error_per_size
+    constant = m * (descent.slope * z_error + activation.value_error) + sum_error
+    errors = descent.scale * (per_size * sizes + constant)
+    return sums, inflate(_roots(np.einsum("ki,ki->k", errors, errors)), m + Z.shape[2] + 12)
 
 
 def _signed_sums(signs: FloatArray, s: FloatArray, largest: float) -> tuple[FloatArray, float]:

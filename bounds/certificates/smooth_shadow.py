@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,8 +48,11 @@ ROOM = 1.0 + 2.0**-10
 HEAD_SHARE = 0.25
 """Of the growth exponent that float64 bore until it was lost, what is then taken at many bits."""
 
-LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 8.0, 5e4
+LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 14.0, 5e4
 """Growth exponent that bounds without spectra may cost: m d^3 / DEAR within the two, as spectra cost m d^3."""
+
+AIM = 0.8
+"""The h at which the end theorem will apply, about: less than 1, as its ball makes the norm of the Jacobian larger."""
 
 FIRST_WINDOW, LAST_WINDOW = 16, 256
 WINDOW_ENTRIES = 2**19
@@ -57,7 +61,7 @@ WINDOW_ENTRIES = 2**19
 
 def follow(
     X: FloatArray,
-    targets: FloatArray,
+    y: FloatArray,
     weights: FloatArray,
     signs: FloatArray,
     activation: Float64Activation,
@@ -69,15 +73,18 @@ def follow(
 
     Args:
         X: inputs (n, d).
-        targets: what the outputs should be, in three parts (3, n).
+        y: labels (n,).
         weights: of the start (m, d).
         signs: a (m,).
         activation: s.
         step_size: eta, or None for 1 / ||J||^2 at the start, rounded down.
         most_steps: how long to follow.
-        centred: whether the first two parts of the targets are the outputs at the start, which are known exactly.
+        centred: whether the outputs at the start are subtracted.
     """
+    targets = np.vstack([np.zeros((2, len(y))), y])
     descent = SmoothDescent(X, targets, signs, activation, 1.0 if step_size is None else step_size)
+    if centred:
+        descent = descent.centred(weights)
     if step_size is None:
         descent = replace(descent, step_size=math.nextafter(1.0 / inflate(descent.spectrum(weights)[1] ** 2, 2), 0.0))
     m, d = weights.shape
@@ -87,7 +94,7 @@ def follow(
         found = _follow(_shadow(descent, LEAST_ALLOWANCE), weights, 0, most_steps)
     if found.error <= LOST:
         return found
-    head = Head(descent, weights, centred, LEAST_ALLOWANCE)
+    head = Head(descent, weights, centred, allowance)
     while not (found.error <= LOST or head.spent or head.steps >= most_steps):
         head.advance(HEAD_SHARE * (found.growth - head.growth))
         if head.exploded:
@@ -105,30 +112,41 @@ def _follow(shadow: Shadow, weights: FloatArray, steps: int, most_steps: int) ->
     np.empty(4 * WINDOW_ENTRIES)  # freed at once: glibc then keeps the smaller arrays to come mapped
     descent = shadow.descent
     size, room = FIRST_WINDOW, max(1, WINDOW_ENTRIES // (len(weights) * max(descent.X.shape)))
-    bar = math.inf
+    bar, guess = math.inf, _Guess.at(descent, weights, shadow.state.error)
     while True:
         history = descent.run(weights, max(1, min(size, room, most_steps - steps)))
         if not np.abs(history).max() < LARGEST:
             return _result(descent, shadow.state, Verdict(Outcome.UNDECIDED, reason=EXPLODED), steps, math.inf, weights)
         window = evaluate(descent, history)
         states = shadow.advance(window)
-        sigma = _estimate(descent, weights)
+        before = guess.condition(descent, float(window.residual[0]))
         for k, state in enumerate(states):
             error = state.error
             residual = float(window.residual[k] + window.residual_error[k]) * UP
             if not error <= LOST:
                 return _result(descent, state, _lost(state), steps + k, residual, history[k])
             rho = residual + float(window.jacobian[k]) * error
-            strength = max(sigma - descent.lipschitz * error, 0.0)
-            promising = rho < bar and 2 * descent.lipschitz * rho < 0.999 * strength**2
+            promising = rho < bar and guess.condition(descent, rho) < 0.99
+            if promising:
+                bar, guess = 0.9 * rho, _Guess.at(descent, history[k], error)
+                promising = guess.condition(descent, rho) < 0.99
             last = steps + k >= most_steps
             if promising or last:
                 end = _end(descent, history[k], residual, error)
                 if end[1].verdict.holds or last:
                     return _result(descent, state, end[1].verdict, steps + k, residual, history[k], end)
-                bar = 0.8 * rho
         steps += len(states)
-        weights, size = history[-1], min(2 * size, LAST_WINDOW)
+        weights, guess = history[-1], _Guess.at(descent, history[-1], shadow.state.error)
+        after = guess.condition(descent, float(window.residual[-1]))
+        size = min(2 * size, LAST_WINDOW, _ahead(before, after, len(states)))
+
+
+def _ahead(before: float, after: float, steps: int) -> int:
+    """How many steps h will take to fall to :data:`AIM`, if it goes on as it fell from ``before`` to ``after``."""
+    if not after < before < math.inf:
+        return LAST_WINDOW
+    ahead = steps * math.log(max(after / AIM, 1.0)) / math.log(before / after)
+    return FIRST_WINDOW + math.ceil(min(ahead, LAST_WINDOW))
 
 
 def _lost(state: State) -> Verdict:
@@ -148,14 +166,16 @@ def _result(
     end: tuple[Point, Convergence] | None = None,
 ) -> Trajectory:
     point, ahead = end if end and verdict.holds else (None, None)
-    moved = state.error * (descent.spectrum(weights)[1] + descent.lipschitz * state.error)
+    if point is None:
+        norm = descent.spectrum(weights)[1]
+        residual = (residual + state.error * (norm + descent.lipschitz * state.error)) * UP
     return Trajectory(
         verdict,
         descent.step_size,
         steps,
         state.error,
         state.growth,
-        point.residual.upper if point else (residual + moved) * UP,
+        point.residual.upper if point else residual,
         state.path,
         (state.path + ahead.path.upper) * UP if ahead else math.inf,
         ahead.decay.lower if ahead else 0.0,
@@ -164,11 +184,33 @@ def _result(
     )
 
 
-def _estimate(descent: SmoothDescent, weights: FloatArray) -> float:
-    """About the least singular value of the Jacobian, to see when the end theorem is worth a proof."""
-    slope = descent.activation.jet(weights @ descent.X.T).slope
-    gram = (slope.T @ slope) * (descent.X @ descent.X.T) / len(weights)
-    return math.sqrt(max(float(np.linalg.eigvalsh(gram)[0]), 0.0))
+class _Guess(NamedTuple):
+    """About the least singular value and the norm of the Jacobian, to see when the end theorem is worth a proof."""
+
+    sigma: float
+    norm: float
+
+    @classmethod
+    def at(cls, descent: SmoothDescent, weights: FloatArray, error: float) -> _Guess:
+        gram, _ = descent.computed_gram(descent.activation.jet(weights @ descent.X.T).slope)
+        values = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0.0))
+        moved = descent.lipschitz * error
+        return cls(max(float(values[0]) - moved, 0.0), float(values[-1]) + moved)
+
+    def condition(self, descent: SmoothDescent, residual: float) -> float:
+        """About h, for a ball as large as it asks for itself."""
+        h, radius, eta, lipschitz = math.inf, 0.0, descent.step_size, descent.lipschitz
+        for _ in range(8):
+            largest = max(eta * (self.norm + lipschitz * radius) ** 2, 1.0)
+            if not (self.sigma > 0.0 and largest < 2.0):
+                return math.inf
+            s = min(eta * self.sigma**2, (2.0 - largest) / largest * (1.0 - 1e-9))
+            strength = math.sqrt(largest * s * (2.0 - s - largest) / (1.0 - s * largest) / eta)
+            h = 2.0 * lipschitz * residual / strength**2
+            if not h < 1.0:
+                return h
+            radius = 2.0 * residual / (strength * (1.0 + math.sqrt(1.0 - h)))
+        return h
 
 
 def _end(descent: SmoothDescent, weights: FloatArray, residual: float, error: float) -> tuple[Point, Convergence]:

@@ -17,13 +17,18 @@ def spectral_ends(a: FloatArray) -> tuple[FloatArray, FloatArray]:
     :math:`\gamma_{d+3} (\|A\|_F + \sqrt{d} |\sigma| + \|R\|_F^2)` in norm.
 
     Args:
-        a: (k, d, d), each exactly symmetric, finite, entries at most 2^100.
+        a: (k, d, d), each exactly symmetric, finite, entries at most 2^190.
 
     Returns:
         Lower bounds of the least eigenvalues (k,) and upper bounds of the largest ones (k,).
     """
     values = np.asarray(np.linalg.eigvalsh(a), dtype=np.float64)
     return _lower_ends(a, values[:, 0]), -_lower_ends(-a, -values[:, -1])
+
+
+def upper_ends(a: FloatArray) -> FloatArray:
+    """The second part of :func:`spectral_ends` alone."""
+    return -_lower_ends(-a, -np.asarray(np.linalg.eigvalsh(a)[:, -1], dtype=np.float64))
 
 
 def _lower_ends(a: FloatArray, guesses: FloatArray) -> FloatArray:

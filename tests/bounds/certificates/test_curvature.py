@@ -73,3 +73,43 @@ def test_many_neurons_are_taken_in_parts(monkeypatch):
     parts = Curvature(X, spectral_norm(X).upper, 1.0, 0.0).bound(q)
     assert np.allclose(whole.negative, parts.negative, rtol=1e-9)
     assert np.allclose(whole.positive, parts.positive, rtol=1e-9)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 12))
+def test_both_bounds_without_spectra_hold(seed, m, n):
+    X = np.random.default_rng(seed).standard_normal((n, 3))
+    q = path(seed, 6, m, n, 1.0)
+    curvature = Curvature(X, spectral_norm(X).upper, 1e-9, 0.0)
+    _, positive = truth(q, X)
+    for little in (0.0, 1.0):
+        assert (curvature._sizes(q, little).max(axis=1) >= positive * (1 - 1e-13) - 1e-12).all()
+
+
+def test_the_norm_of_frobenius_is_much_smaller_for_many_inputs():
+    X = np.random.default_rng(0).standard_normal((60, 30))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    q = np.random.default_rng(1).standard_normal((4, 5 * 60))
+    curvature = Curvature(X, spectral_norm(X).upper, 1e-9, 0.0)
+    assert (curvature._sizes(q, 0.0).max(axis=1) < 0.7 * curvature._sizes(q, 1.0).max(axis=1)).all()
+
+
+@given(st.integers(0, 10**6), st.integers(2, 40), st.floats(0.1, 3.0))
+def test_runs_that_swing_to_and_fro_are_bounded_too(seed, steps, swing):
+    X = np.random.default_rng(seed).standard_normal((5, 3))
+    q = path(seed, steps, 2, 5, 0.0)
+    q[::2] += swing * np.random.default_rng([seed, 1]).standard_normal(10)
+    growth = Curvature(X, spectral_norm(X).upper, 0.1, 0.0).bound(q)
+    negative, positive = truth(q, X)
+    assert (growth.negative >= negative * (1 - 1e-13)).all()
+    assert (growth.positive >= positive * (1 - 1e-13)).all()
+
+
+def test_runs_that_swing_to_and_fro_need_few_spectra():
+    X = np.random.default_rng(0).standard_normal((20, 6)) / 4
+    q = path(0, 200, 8, 20, 0.0)
+    q[::2] *= -1.0
+    curvature = Curvature(X, spectral_norm(X).upper, 0.1, 0.0)
+    growth = curvature.bound(q)
+    negative, _ = truth(q, X)
+    assert curvature.spectra < 80
+    assert negative.sum() < growth.negative.sum() < 1.25 * negative.sum()

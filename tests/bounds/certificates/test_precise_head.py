@@ -15,13 +15,12 @@ from bounds.certificates.following import certify_from_start
 from bounds.certificates.precise_head import Head
 from bounds.certificates.proving import Certificate
 from bounds.certificates.record import write
-from bounds.certificates.shadow import _outputs as exact_outputs
 from bounds.certificates.shadow import certify_trajectory
 from bounds.certificates.smooth_descent import SmoothDescent
 from bounds.certificates.stack import START, two_layer
 from bounds.checker import verify
 from empirical.datasets import load_data
-from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent
+from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, exact_outputs
 from tests.bounds.certificates.trajectory_truth import draw, wrong_claim
 
 NAMES = sorted(EVALUATED)

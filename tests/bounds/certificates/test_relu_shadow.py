@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from bounds.certificates import kinks, relu_descent, relu_shadow
 from bounds.certificates.relu_descent import ReluDescent
-from bounds.certificates.shadow import _outputs as exact_outputs
 from bounds.certificates.shadow import certify_trajectory
 from bounds.linalg.double_double import split, two_product, two_sum
 from bounds.linalg.products import ExactFactor
-from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, norm
+from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, exact_outputs, norm
 
 
 def problem(seed, n, d, m, step_size=0.3, size=1.0):

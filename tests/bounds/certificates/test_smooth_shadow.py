@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from bounds.activations.float64 import EVALUATED
 from bounds.certificates import precise_head, shadowing, smooth_descent, smooth_shadow
 from bounds.certificates.curvature import Curvature
-from bounds.certificates.shadow import _outputs as exact_outputs
 from bounds.certificates.shadow import certify_trajectory
 from bounds.certificates.shadowing import Shadow
 from bounds.certificates.smooth_descent import SmoothDescent, evaluate
-from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, inner, norm
+from bounds.linalg import spectral_norm
+from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, exact_outputs, inner, norm
 
 NAMES = sorted(EVALUATED)
 
@@ -375,3 +375,38 @@ def test_a_run_that_is_handed_over_late_still_ends():
     descent, start = problem(0, n=2, d=2, m=4, step_size=1e-3)
     shadow = smooth_shadow._shadow(descent, 0.1)
     assert smooth_shadow._follow(shadow, start, 5, 3).steps == 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_at_the_start_are_within_their_doubt(name):
+    found = []
+    for seed in range(20):
+        descent, weights = problem(seed, n=4, m=1 + seed % 5, name=name)
+        centred = descent.centred(weights)
+        exact = exact_outputs(descent.X, weights, descent.signs, name)
+        with flint.ctx.workprec(PRECISION):
+            pairs = zip(centred.targets[0].tolist(), exact.T.tolist(), strict=True)
+            off = norm([[arb(f) - arb(high) - arb(low) for f, (high, low) in pairs]])
+            found.append(float(off.upper()) / centred.doubt)
+    assert 0.01 < max(found) <= 1
+    assert (centred.targets[2] == descent.targets[2]).all()
+
+
+def test_the_doubt_about_the_start_counts():
+    """Outputs at the start off by a millionth, and known to be: without the doubt the shadow is left."""
+    descent, start = problem(3, size=3.0)
+    moved = descent.targets + np.array([[1e-6], [0.0], [0.0]])
+    history = dataclasses.replace(descent, targets=moved).run(start, 30)
+    for doubt, covered in ((2e-6, True), (0.0, False)):
+        followed = dataclasses.replace(descent, targets=moved, doubt=doubt)
+        assert (shares(descent, history, errors(followed, history)).max() <= 1) == covered
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (7, 3), (1, 1), (5, 5)])
+def test_the_norm_of_the_inputs_is_bounded_sharply(shape):
+    X = np.random.default_rng(shape).standard_normal(shape)
+    descent = SmoothDescent(X, np.zeros((3, len(X))), np.ones(2), EVALUATED["tanh"], 1.0)
+    exact = spectral_norm(X)
+    assert exact.lower <= descent.spectral <= exact.upper * (1 + 1e-12)
+    zero = SmoothDescent(0.0 * X, np.zeros((3, len(X))), np.ones(2), EVALUATED["tanh"], 1.0)
+    assert 0.0 <= zero.spectral < 1e-70

@@ -16,10 +16,9 @@ import numpy as np
 from flint import arb
 
 from bounds.activations.float64 import EVALUATED
-from bounds.certificates.shadow import _outputs as exact_outputs
 from bounds.certificates.shadow import certify_trajectory
 from bounds.certificates.trajectory import Trajectory
-from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, norm
+from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, exact_outputs, norm
 
 MOST_STEPS = 300
 MORE = 25

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bounds.linalg import batches as module
 from bounds.linalg import largest_eigenvalue, least_eigenvalue
-from bounds.linalg.batches import spectral_ends
+from bounds.linalg.batches import spectral_ends, upper_ends
 
 
 def batch(seed, k, d, scale=1.0):
@@ -61,3 +61,9 @@ def test_ends_of_matrices_whose_squares_vanish(scale):
     lower, upper = spectral_ends(np.array([[[-1.0, 0.0], [0.0, 2.0]]]) * scale)
     assert lower[0] <= -scale
     assert upper[0] >= 2 * scale
+
+
+def test_upper_ends_are_those_of_the_whole_spectrum():
+    a = np.random.default_rng(3).standard_normal((5, 7, 7))
+    a = a + a.transpose(0, 2, 1)
+    assert np.array_equal(upper_ends(a), spectral_ends(a)[1])
