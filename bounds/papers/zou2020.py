@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from sympy import Ge, Le
 
-from bounds.papers.zou2019 import LOGARITHM, NETWORKS, C, epsilon, hidden, loss
+from bounds.papers.zou2019 import NETWORKS, C, epsilon, hidden, loss
 from bounds.quantities import m, n, quantity
 from bounds.settings import Network
-from bounds.statements import STEP_NOT_READ, UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement
+from bounds.statements import UNIT_ROWS, Condition, Edition, Mark, Paper, Promise, Statement, hypothesis
 
 CLASSIFIERS = replace(
     NETWORKS,
@@ -41,8 +41,11 @@ descent = Statement(
             Mark.READ,
             assumes=(
                 UNIT_ROWS,
-                STEP_NOT_READ,
-                LOGARITHM,
+                hypothesis("step size", "the step is small enough, by a bound of the paper that is not encoded"),
+                hypothesis(
+                    "number of steps",
+                    "enough: a power of n, L and 1/phi, times a factor in eps that depends on the loss (recalled)",
+                ),
                 Condition("width", Ge(m, C * n**26 * hidden**38 / between_classes**8)),
             ),
             promises=(Promise("training loss", Le(loss, epsilon)),),

@@ -22,3 +22,4 @@ def test_width_of_two_inputs_and_the_paper_it_comes_from() -> None:
     assert found.contains(2 ** (26 + 8)) and found.assumption
     assert paper_of(earlier).arxiv == "1811.08888" and len(paper_of(earlier).authors) == 4
     assert earlier.setting.network.loss == "cross-entropy"
+    assert any("depends on the loss" in condition.words for condition in earlier.edition("printed").assumes)
