@@ -71,7 +71,8 @@ def least_ritz_pairs(a: FloatArray, separation: Separation, propose: Proposer | 
         return dense_pairs(a)
     start = np.random.default_rng(n).standard_normal((n, 1))
     shift = -4 * math.sqrt(n) * UNIT * float(np.linalg.norm(a))
-    inverse = _inverse(a, shift, propose or _lapack, start)
+    may_be_definite = float(np.diag(a).min()) > shift
+    inverse = _inverse(a, shift, propose or _lapack, start) if may_be_definite else None
     if inverse is None:
         pairs = _lanczos_pairs(lambda x: -(a @ x), lambda mu, error: (-mu, error), start, separation, _DIRECT)
         if separation.count(pairs.values, pairs.errors):
