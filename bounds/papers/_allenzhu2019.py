@@ -11,7 +11,7 @@ from typing import Literal
 import sympy
 
 from bounds import gram
-from bounds.arithmetic import Enclosure, Outcome, Verdict
+from bounds.arithmetic import Enclosure, Outcome, Verdict, small_constant
 from bounds.gram import Gram
 from bounds.problem import Problem
 from bounds.quantities import quantity, separation
@@ -98,6 +98,9 @@ BIAS = Condition(
 
 SEPARATED = Condition("inputs apart", sympy.Gt(separation, 0, evaluate=False))
 """The paper's Assumption 2.1, here for inputs up to sign."""
+
+SEPARATION = Condition("separation at most 1/L", sympy.Le(separation, small_constant("c_rho") / L))
+"""No loss, since rho may be decreased; but what is said of rho is false for deep networks without it."""
 
 paper = partial(
     Paper,

@@ -30,6 +30,7 @@ from bounds.papers._allenzhu2019 import (
     FREE,
     NETWORKS,
     SEPARATED,
+    SEPARATION,
     DeepReLU,
     L,
     floor,
@@ -96,7 +97,7 @@ constant = quantity(
 C, C_p = large_constant("C", logarithms=True), large_constant("C_p")
 C_L = large_constant("C_L", logarithms=True)
 C_T, C_W, C_d = large_constant("C_T"), large_constant("C_W"), large_constant("C_delta")
-c, c_rho = small_constant("c"), small_constant("c_rho")
+c = small_constant("c")
 small_poly, poly = unspecified("poly", n, L), unspecified("poly", n, L, 1 / rho)
 pixel_poly, small_pixel_poly = unspecified("poly", n, L, pixels, 1 / rho), unspecified("poly", n, L, pixels)
 
@@ -105,7 +106,6 @@ INPUTS = (UNIT_ROWS, BIAS, SEPARATED)
 DATA = (*INPUTS, LABELS)
 PROBABILITY = Condition("probability", Ge(m, exp(sqrt(C_d * log(1 / delta)))))
 """exp(-Omega(log^2 m)) <= delta."""
-SEPARATION = Condition("separation at most 1/L", Le(rho, c_rho / L))
 FITS = Promise("loss", Le(loss, floor))
 
 
@@ -219,6 +219,7 @@ sgd = Statement(
             Mark.REDERIVED,
             assumes=(
                 *DATA,
+                SEPARATION,
                 PROBABILITY,
                 Condition("batch", Le(batch, n)),
                 Condition("width", Ge(m, C * n**25 * L**12 * d / (batch * rho**8))),

@@ -18,7 +18,7 @@ from sympy import Ge, Le, Symbol, log, sqrt
 from sympy import Rational as Q
 
 from bounds.arithmetic import large_constant
-from bounds.papers._allenzhu2019 import FREE, NETWORKS, L, omega, paper
+from bounds.papers._allenzhu2019 import FREE, NETWORKS, SEPARATION, L, omega, paper
 from bounds.papers._systems import promised
 from bounds.papers.allenzhu2019_lemmas import (
     C_2,
@@ -118,7 +118,7 @@ gradient_above = lemma(
 gradient_below = lemma(
     "Lemma 9.2",
     "the gradient of the last hidden layer at the start is at least of order rho m / (d n)",
-    (with_probability(rho * m / n, Q(1)),),
+    (SEPARATION, with_probability(rho * m / n, Q(1))),
     (Promise("last layer", Ge(gradient_L**2, c * rho * m / (d * n))),),
     rests_on=(forward, separated),
     more=(
@@ -149,6 +149,7 @@ bounds_of_gradient = Statement(
             Mark.FROM_MEMORY,
             assumes=(
                 *START,
+                SEPARATION,
                 Condition("radius", Le(omega, c * rho ** Q(3, 2) / (n ** Q(9, 2) * L**6 * log(m) ** 3))),
                 FLIPS_RARE,
             ),

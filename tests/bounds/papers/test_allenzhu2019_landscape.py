@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 
 from bounds import Problem, theorem
+from bounds.papers import allenzhu2019_landscape as paper
 from bounds.papers._allenzhu2019 import DeepReLU
 from tests.bounds.papers.test_allenzhu2019_lemmas import COMMON, fall, features, third
 
@@ -21,6 +22,7 @@ def drift(v):
 
 RETYPED = {
     **COMMON,
+    ("*", "*", "if separation at most 1/L"): ("rho <=", lambda v: v.c_rho / v.L),
     ("Lemma 9.1", "printed", "if probability, left"): fall(lambda v: v.m / v.L),
     ("*", "*", "then one input"): ("g_i**2 <=", lambda v: v.C / v.d * v.m),
     ("*", "*", "then all inputs"): ("g_l**2 <=", lambda v: v.C_2 / v.d * v.m * v.n),
@@ -90,3 +92,13 @@ def test_two_opposite_residuals_make_the_lower_bound_linear_in_the_separation() 
         v = np.array([1, -1])
         assert math.isclose(v @ K @ v, theta / np.pi, rel_tol=2 * theta)
         assert math.isclose(np.linalg.eigvalsh(K)[0] * 2, v @ K @ v, rel_tol=1e-9)
+
+
+def test_the_lower_bound_needs_a_separation_of_at_most_order_1_over_L() -> None:
+    """Two orthogonal inputs stay sqrt(2) apart, and the least eigenvalue behind Lemma 9.2 falls like 1.5 / L,
+    as angles shrink to 3 pi / L. So the lemma and Theorem 3 carry the condition."""
+    problem = Problem(np.eye(2), np.ones(2))
+    for depth in (64, 256):
+        assert math.isclose(problem.least_eigenvalue_of(DeepReLU(depth)).midpoint * depth, 1.5, rel_tol=0.03)
+    for statement in (paper.gradient_below, paper.bounds_of_gradient):
+        assert any(c.name == "separation at most 1/L" for c in statement.edition("printed").assumes)
