@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import flint
 import numpy as np
@@ -43,40 +44,57 @@ VALUE: dict[str, tuple[Callable[[arb], arb], Callable[[arb], arb]]] = {
 def descend(
     network: Stack, weights: dict[str, np.ndarray], X: np.ndarray, y: np.ndarray, step: float
 ) -> list[tuple[arb, arb]]:
-    """Path so far and residual norm of descent, for stacks without biases; every number a ball of 300 bits.
+    """Path so far and residual norm of descent; every number a ball of 300 bits.
 
     A convolution is a dense layer whose entries are tied: its gradient is that of the dense layer, summed over ties.
     """
-    value, slope = VALUE[network.activation]
-    filters = [exact(array) for _, array, _ in network.affine(weights)]
+    slope = VALUE[network.activation][1]
+    numbers = _exact(network, weights)
     s = [root(layer.scale_squared) for layer in network.layers]
     t = [None if layer.skip_squared is None else root(layer.skip_squared) for layer in network.layers]
     inputs, labels = exact(X), exact(y.reshape(len(X), -1))
+    if network.centred:
+        labels = labels + forward(network, _exact(network, network.at_start(weights)), inputs)[1][-1]
     path, trace = arb(0), []
     for _ in range(STEPS):
-        W = [dense(layer, array) for layer, array in zip(network.layers, filters, strict=True)]
-        hs, zs = [inputs], []
-        for k in range(len(W) - 1):
-            zs.append(hs[-1] * W[k].transpose() * s[k])
-            after = entrywise(value, zs[-1])
-            hs.append(after if t[k] is None else hs[-1] + after * t[k])
-        r = hs[-1] * W[-1].transpose() * s[-1] - labels
-        trace.append((path, size(r)))
-        moves = [r.transpose() * hs[-1] * s[-1]]
-        back = r * W[-1] * s[-1]
+        W = [dense(layer, filters) for layer, (filters, _) in zip(network.layers, numbers, strict=True)]
+        hs, zs = forward(network, numbers, inputs)
+        g = zs[-1] - labels
+        trace.append((path, size(g)))
+        slopes, through = [g], g * W[-1] * s[-1]
+        back = through
         for k in reversed(range(len(W) - 1)):
-            g = times(back if t[k] is None else back * t[k], entrywise(slope, zs[k]))
-            moves.append(g.transpose() * hs[k] * s[k])
+            slopes.append(g := times(back if t[k] is None else back * t[k], entrywise(slope, zs[k])))
             through = g * W[k] * s[k]
             back = through if t[k] is None else back + through
-        moves = [tied(layer, move) for layer, move in zip(network.layers, moves[::-1], strict=True)]
-        trained = [move for move, layer in zip(moves, network.layers, strict=True) if layer.trained]
-        path += arb(step) * sum((size(move) ** 2 for move in trained), arb(0)).sqrt()
-        filters = [
-            w - move * arb(step) if layer.trained else w
-            for w, move, layer in zip(filters, moves, network.layers, strict=True)
-        ]
+        length = arb(0)
+        for k, (layer, g) in enumerate(zip(network.layers, slopes[::-1], strict=True)):
+            if layer.trained:
+                filters, bias = numbers[k]
+                moves = tied(layer, g.transpose() * hs[k] * s[k]), shared(layer, g)
+                length += size(moves[0]) ** 2 + (size(moves[1]) ** 2 if layer.bias else 0)
+                numbers[k] = filters - moves[0] * arb(step), bias - moves[1] * arb(step) if layer.bias else bias
+        path += arb(step) * length.sqrt()
     return trace
+
+
+def forward(network: Stack, numbers: list[tuple[arb_mat, arb_mat]], inputs: arb_mat) -> tuple[list, list]:
+    """The inputs h_{l-1} and the z_l of all layers."""
+    value, hs, zs = VALUE[network.activation][0], [inputs], []
+    for layer, (filters, bias) in zip(network.layers, numbers, strict=True):
+        z = hs[-1] * dense(layer, filters).transpose() * root(layer.scale_squared)
+        shift = [v for v in bias.entries() for _ in range(layer.positions)]
+        zs.append(z + arb_mat(z.nrows(), z.ncols(), shift * z.nrows()))
+        after = entrywise(value, zs[-1])
+        hs.append(after if layer.skip_squared is None else hs[-1] + after * root(layer.skip_squared))
+    return hs, zs
+
+
+def _exact(network: Stack, weights: dict[str, np.ndarray]) -> list[tuple[arb_mat, arb_mat]]:
+    """Filters and biases of all layers; zeros where there is no bias."""
+    none = [np.zeros((1, layer.filters)) for layer in network.layers]
+    affine = zip(none, network.affine(weights), strict=True)
+    return [(exact(array), exact(zeros if bias is None else bias[None])) for zeros, (_, array, bias) in affine]
 
 
 def dense(layer: Layer, filters: arb_mat) -> arb_mat:
@@ -99,6 +117,13 @@ def tied(layer: Layer, matrix: arb_mat) -> arb_mat:
         for k, j in pairs:
             filters[u // layer.positions, k] += matrix[u, j]
     return filters
+
+
+def shared(layer: Layer, slopes: arb_mat) -> arb_mat:
+    """The gradient in the bias: sums over inputs, and over the positions of each filter."""
+    ones = arb_mat(1, slopes.nrows(), [arb(1)] * slopes.nrows())
+    sums = (ones * slopes).entries()
+    return arb_mat([[sum(sums[r : r + layer.positions], arb(0)) for r in range(0, len(sums), layer.positions)]])
 
 
 def exact(a: np.ndarray) -> arb_mat:
@@ -126,16 +151,22 @@ def draw(seed: int) -> tuple[Stack, dict[str, np.ndarray], np.ndarray, np.ndarra
     generator = np.random.default_rng([seed, 7])
     activation = str(generator.choice(sorted(POINTWISE)))
     outputs, n = int(generator.choice([1, 1, 1, 2])), int(generator.integers(2, 5))
-    skips = bool(generator.integers(2))
+    skips, bias = bool(generator.integers(2)), bool(generator.integers(2))
     if generator.random() < 0.5:
         widths = [(6,), (4,), (4, 4), (3, 3, 3)][generator.integers(4)]
-        network = stack(activation, int(generator.integers(1, 4)), widths, residual=skips, outputs=outputs)
+        network = stack(activation, int(generator.integers(1, 4)), widths, residual=skips, bias=bias, outputs=outputs)
     else:
         size, filters, stride = [((4,), (3,), 1), ((5,), (2, 2), 2), ((3, 2), (2,), 1)][generator.integers(3)]
         channels = int(generator.integers(1, 3))
         network = image_stack(
-            activation, size, filters, channels=channels, outputs=outputs, residual=skips, stride=stride
+            activation, size, filters, channels=channels, outputs=outputs, residual=skips, bias=bias, stride=stride
         )
+    if generator.random() < 0.3:  # one layer that is not trained
+        frozen = int(generator.integers(len(network.layers)))
+        layers = [replace(layer, trained=index != frozen) for index, layer in enumerate(network.layers)]
+        network = replace(network, layers=tuple(layers))
+    if generator.random() < 0.3:
+        network = replace(network, centred=True)
     X, y = images(network, seed, n)
     if generator.random() < 0.3:  # a blank part, which a ReLU without a bias sees as z = 0
         X[:, : max(1, X.shape[1] // 2)] *= generator.random((n, 1)) < 0.5
