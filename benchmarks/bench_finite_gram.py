@@ -6,10 +6,11 @@
 All methods get the same weights and inputs. Each measurement runs in a process of its own, they take turns, and the
 least time of the repeats counts; where other programs keep the cores busy, ``--clock cpu --threads 1`` still compares
 the work. ``share`` is the arithmetic that is needed (of a symmetric product one half), divided by the time, over the
-best rate of plain square products by any kernel of torch in the same process: MKL's, and in float32 oneDNN's, which
-are twice as fast on AMD's processors with AVX-512; ``of mm`` is the same over the rate of ``torch.mm``. ``memory`` is
-the peak of resident memory above that before the first call. ``error`` is the largest entry of the difference to the
-layerwise float64 matrix, over its largest entry.
+best rate of square products by any kernel in the same process: torch's (MKL's, and in float32 oneDNN's, which are
+twice as fast on AMD's processors with AVX-512) and the package's own. ``of mm`` is the same over the rate of
+``torch.mm``; ``of fma`` over that of fused multiplications in registers, on one thread, which no product reaches. These
+rates are printed below each row. ``memory`` is the peak of resident memory above that before the first call. ``error``
+is the largest entry of the difference to the layerwise float64 matrix, over its largest entry.
 
 A PYTHON is an interpreter whose environment holds that library: neural-tangents 0.6.5 runs with jax and jaxlib
 0.4.23, numpy 1.26.4, scipy 1.12.0 and tf2jax 0.3.6. Peers are given float32, their own default.
@@ -31,6 +32,9 @@ import numpy as np
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 CASES = {"fully connected": (200, 64, 1024, 4), "residual": (200, 64, 1024, 4), "convolutional": (100, 3, 64, 4)}
 """Inputs, their dimension (or channels), width, depth; images have 8 x 8 pixels, filters 3 x 3."""
+
+SQUARE = 1024
+"""Side of the products whose rate is the measure."""
 
 PEERS = ("neural-tangents", "nngeometry", "curvlinops")
 
@@ -96,8 +100,26 @@ def torch_module(case, weights):
     return Network()
 
 
+def fused_multiplications(itemsize):
+    """A function that does 2 SQUARE^3 operations in registers alone, or None where there are no vectors of them."""
+    from empirical.machine_code import INTEGER, Emitter, vector_bytes
+
+    if vector_bytes() is None:
+        return None
+    sums = 24 if vector_bytes() == 64 else 12  # enough to hide how long each takes
+    emit = Emitter(itemsize, vector_bytes() // itemsize)
+    (array,), (steps,), _ = emit.begin("fused", arrays=1, sizes=1)
+    x = emit.load(array, INTEGER(0))
+    for s in emit.loop(steps, 1, lambda i, values: [emit.fma(x, x, v) for v in values], [x] * sums):
+        emit.store(s, array, INTEGER(0))
+    emit.builder.ret_void()
+    (run,), engine = emit.compiled()
+    numbers = np.zeros(64)
+    return lambda engine=engine: run(numbers.ctypes.data, SQUARE**3 // (sums * emit.lanes))
+
+
 def prepare(method, case, dtype):
-    """The function to be timed, which returns the Gram matrix, and products of 2 * 1024^3 operations (or none)."""
+    """The function to be timed, which returns the Gram matrix, and others of 2 SQUARE^3 operations (or none)."""
     weights, X = (draw(case)[0], draw(case)[1].astype(dtype))
     weights = [w.astype(dtype) for w in weights]
     if method == "neural-tangents":
@@ -108,12 +130,15 @@ def prepare(method, case, dtype):
     inputs = torch.as_tensor(X)
     if method == "layerwise":
         from empirical import gram_matrix
+        from empirical.products import product
 
-        a, b, c = (torch.rand(1024, 1024, dtype=inputs.dtype) for _ in range(3))
-        squares = {"mm": lambda: torch.mm(a, b, out=c)}
+        a, b, c = (torch.rand(SQUARE, SQUARE, dtype=inputs.dtype) for _ in range(3))
+        rates = {"mm": lambda: torch.mm(a, b, out=c), "own": lambda: product(a, b)}
         if dtype == "float32" and torch.backends.mkldnn.is_available():
-            squares["oneDNN"] = lambda: torch.nn.functional.linear(a.to_mkldnn(), b)
-        return lambda: gram_matrix(network, inputs), squares
+            rates["oneDNN"] = lambda: torch.nn.functional.linear(a.to_mkldnn(), b)
+        if fused := fused_multiplications(inputs.itemsize):
+            rates["fma"] = fused
+        return lambda: gram_matrix(network, inputs), rates
     parameters = {name: p.detach() for name, p in network.named_parameters()}
     if method.startswith("vmap"):
         from torch.func import functional_call, grad, jacrev, vmap
@@ -183,19 +208,19 @@ def resident(name):
 
 
 def measure(method, case, dtype, clock, budget):
-    run, squares = prepare(method, case, dtype)
+    run, rates = prepare(method, case, dtype)
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
     start = time.perf_counter()
     gram = run()
     memory = resident("VmHWM") - before
-    least = dict.fromkeys([None, *squares], float("inf"))
+    least = dict.fromkeys([None, *rates], float("inf"))
     while time.perf_counter() - start < budget or least[None] == float("inf"):
         for name in least:
             begin = clock()
-            squares.get(name, run)()
+            rates.get(name, run)()
             least[name] = min(least[name], clock() - begin)
-    peaks = {name: 2 * 1024**3 / least[name] for name in squares}
+    peaks = {name: 2 * SQUARE**3 / least[name] for name in rates}
     return gram, {"seconds": least[None], "memory": memory, "peaks": peaks}
 
 
@@ -236,7 +261,7 @@ def main():
         print(json.dumps(result))
         return
     peers = [peer for peer in PEERS if getattr(arguments, peer.replace("-", "_"))]
-    columns = f"{'seconds':>9} {'x':>7} {'MB':>7} {'share':>6} {'of mm':>6} {'error':>9}"
+    columns = f"{'seconds':>9} {'x':>7} {'MB':>7} {'share':>6} {'of mm':>6} {'of fma':>6} {'error':>9}"
     print(f"{'network':16} {'dtype':8} {'method':16} {columns}")
     for case in arguments.cases:
         reference = None
@@ -259,15 +284,19 @@ def main():
                     print(f"{case:16} {dtype:8} {method:16} {result['failure']}")
                     continue
                 ratio = result["seconds"] / results["layerwise"]["seconds"]
-                shares, peaks = ("", ""), result["peaks"]
+                shares, peaks = ("", "", ""), result["peaks"]
                 if peaks and (flops := product_flops(case)):
-                    rate = flops / result["seconds"]
-                    shares = (f"{rate / max(peaks.values()):.0%}", f"{rate / peaks['mm']:.0%}")
+                    best = max(rate for name, rate in peaks.items() if name != "fma")
+                    measures = (best, peaks["mm"], peaks.get("fma", float("nan")))
+                    shares = tuple(f"{flops / result['seconds'] / measure:.0%}" for measure in measures)
                 print(
                     f"{case:16} {dtype:8} {method:16} {result['seconds']:9.4f} {ratio:7.1f} "
-                    f"{result['memory'] / 1e6:7.0f} {shares[0]:>6} {shares[1]:>6} {result['error']:9.1e}",
+                    f"{result['memory'] / 1e6:7.0f} {shares[0]:>6} {shares[1]:>6} {shares[2]:>6} "
+                    f"{result['error']:9.1e}",
                     flush=True,
                 )
+                if peaks:
+                    print(" " * 25, "GF/s:", ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in peaks.items()))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def add_jacobian_products(
         rows = _jacobian(network, names, X[i : i + step])
         for j in range(0, i + 1 if other is network else len(X), step):
             if other is network and j == i:
-                corner = product(rows, rows)
+                corner = product(rows, rows, diagonal=0)
                 gram[own, own] += corner.tril() + corner.tril(-1).T
                 continue
             there = slice(j * outputs, (j + step) * outputs)

@@ -313,15 +313,19 @@ def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
     n, k, s, _ = a.gradients.shape
     other, _, t, _ = b.gradients.shape
     result = gram.view(n, k, other, k)
-    step = min(_strip(n, a.inputs, symmetric=a is b), max(1, TEMPORARY // (k * s * other * k * t)))
+    step = min(n, max(1, TEMPORARY // (k * s * other * k * t)))
     for start in range(0, n, step):
         some = slice(start, start + step)
         seen = slice(0, min(start + step, n) if a is b else other)
+        # of an input with itself all positions are needed
         rows, columns = a.inputs[some].flatten(0, 1), b.inputs[seen].flatten(0, 1)
-        overlaps = product(rows, columns) if a.weight else rows.new_zeros(len(rows), len(columns))
+        needed = len(columns) - len(rows) + s - 1 if a is b else None
+        overlaps = product(rows, columns, diagonal=needed) if a.weight else rows.new_zeros(len(rows), len(columns))
         if a.bias is not None and b.bias is not None:
             overlaps.view(-1, s, len(columns) // t, t).add_(a.bias[:, None, None] * b.bias)
-        both = product(a.gradients[some].flatten(0, 2), b.gradients[seen].flatten(0, 2))
+        rows, columns = a.gradients[some].flatten(0, 2), b.gradients[seen].flatten(0, 2)
+        needed = len(columns) - len(rows) + s - 1 if a is b else None
+        both = product(rows, columns, diagonal=needed)
         both = both.view(-1, k, s, seen.stop, k, t).mul_(overlaps.view(-1, 1, s, seen.stop, 1, t))
         result[some, :, seen] += both.view(-1, k, seen.stop, k) if s == t == 1 else both.sum(dim=(2, 5))
 
@@ -333,23 +337,11 @@ def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
         left, right = (torch.einsum("nksc,s->nkc", f.gradients, f.bias).flatten(0, 1) for f in (a, b))
         gram += left @ right.T
     step = max(1, TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
-    strip = _strip(n * k, a.inputs, symmetric=a is b)
     for channel in range(0, size if a.weight else 0, step):
         channels = slice(channel, channel + step)
         left = _jacobian(a, channels)
         right = left if a is b else _jacobian(b, channels)
-        for start in range(0, n * k, strip):
-            some = slice(start, start + strip)
-            seen = slice(0, start + strip if a is b else len(right))
-            gram[some, seen] += product(left[some], right[seen])
-
-
-def _strip(rows: int, of: Tensor, *, symmetric: bool) -> int:
-    """Rows of a product taken at a time: of a symmetric one a quarter, so that 3/8 of it need not be computed.
-
-    Strips of less than 50 rows of doubles, or 100 of floats, are slower than what they save.
-    """
-    return max(400 // of.itemsize, -(-rows // 4)) if symmetric else rows
+        gram += product(left, right, diagonal=0 if a is b else None)
 
 
 def _jacobian(factor: _Factor, rows: slice) -> Tensor:

@@ -1,35 +1,50 @@
-"""Products by oneDNN against products in double precision."""
+"""Products and layers by the compiled kernel, and without it, against torch's in double precision."""
 
 import pytest
 import torch
 from torch import nn
 
+from empirical import products
+from empirical.machine_code import vector_bytes
 from empirical.products import _WORTH, FastLayers, product
 
 
-def uniform(*shape):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0)) - 0.5
+@pytest.fixture(params=["compiled", "torch"], autouse=True)
+def way(request, monkeypatch):
+    if request.param == "torch":
+        monkeypatch.setattr(products, "_kernel", lambda a, b: None)
+    elif vector_bytes() != 64:
+        pytest.skip("the kernel is used with AVX-512")
+    return request.param
 
 
-@pytest.mark.parametrize("shape", [(7, 5, 3), (200, 256, 200), (1, 2048, 2049)])
+def normal(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(7, 5, 3), (200, 256, 201), (1, 2048, 2049), (130, 200, 90)])
 @pytest.mark.parametrize("across", [False, True])
-def test_products_are_those_of_double_precision(shape, across):
+def test_products_are_those_of_double_precision(dtype, shape, across):
     rows, k, columns = shape
-    a, b = uniform(rows, k), uniform(k, columns).T if across else uniform(columns, k)
+    a = normal(rows, k, dtype=dtype)
+    b = normal(k, columns, seed=1, dtype=dtype).T if across else normal(columns, k, seed=1, dtype=dtype)
+    expected, tolerance = a.double() @ b.double().T, 3 * (k + 10) * torch.finfo(dtype).eps
     found = product(a, b)
-    assert found.dtype == torch.float32 and not found.is_mkldnn
-    torch.testing.assert_close(found.double(), a.double() @ b.double().T, rtol=0, atol=k**0.5 * 1e-6)
-    doubles = product(a.double(), b.double())
-    assert torch.equal(doubles, a.double() @ b.double().T)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance)
+    needed = torch.ones(rows, columns).tril(4).bool()
+    torch.testing.assert_close(product(a, b, diagonal=4).double()[needed], expected[needed], rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("shape", [(60, 300), (20, 3, 300)])
 @pytest.mark.parametrize("bias", [False, True])
 def test_layers_keep_their_outputs_and_gradients(shape, bias):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(300, 400, bias=bias), nn.Tanh(), nn.Linear(400, 300, bias=bias))
+    layers = [nn.Linear(300, 400, bias=bias), nn.Tanh(), nn.Linear(400, 300, bias=bias), nn.Tanh(), nn.Linear(300, 1)]
+    network = nn.Sequential(*layers)
     assert 60 * 300 * 400 >= _WORTH
-    inputs = uniform(*shape).requires_grad_()
+    inputs = normal(*shape).requires_grad_()
     with FastLayers():
         outputs = network(inputs)
         (found,) = torch.autograd.grad(outputs.square().sum(), inputs)
@@ -40,10 +55,19 @@ def test_layers_keep_their_outputs_and_gradients(shape, bias):
     torch.testing.assert_close(found.double(), gradient, rtol=0, atol=1e-5)
 
 
-def test_large_float32_layers_do_go_through_onednn():
-    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.is_available():
-        pytest.skip("oneDNN gains nothing on this processor")
+def test_large_layers_do_go_through_the_kernel(way):
     with FastLayers():
-        large, small = nn.Linear(2048, 2048)(uniform(2, 2048)), nn.Linear(20, 20)(uniform(2, 20))
-    assert "ToDense" in type(large.grad_fn).__name__
-    assert "ToDense" not in type(small.grad_fn).__name__
+        large, small = nn.Linear(2048, 2048)(normal(2, 2048)), nn.Linear(20, 20)(normal(2, 20))
+    assert (type(large.grad_fn).__name__ == "_LinearBackward") == (way == "compiled")
+    assert type(small.grad_fn).__name__ != "_LinearBackward"
+
+
+def test_weights_that_are_computed_from_inputs_pass_their_gradient_on():
+    inputs = normal(1024, 64).requires_grad_()
+    with FastLayers():
+        outputs = nn.functional.linear(normal(100, 64, seed=1), inputs.tanh(), None)
+        (found,) = torch.autograd.grad(outputs.sum(), inputs)
+    exact = inputs.detach().double().requires_grad_()
+    expected = nn.functional.linear(normal(100, 64, seed=1).double(), exact.tanh())
+    (gradient,) = torch.autograd.grad(expected.sum(), exact)
+    torch.testing.assert_close(found.double(), gradient, rtol=0, atol=1e-4)
