@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 ROUNDING = 1e-8
 """Sides that differ by less, relatively, are equal for a measurement in float64."""
 
-RESOLVED = {False: 1e-16, True: 1e-8}
+RESOLVED = {False: 1e-10, True: 1e-8}
 """Of the first value of a promised curve, what a descent, and a flow to its solver's tolerance, still resolves."""
+
+NEVER_RISING = frozenset({"loss", "residual", "squared residual", "root mean square residual"})
+"""What falls along every flow: where it rises, at the kinks of ReLU networks, the solver is in error by as much."""
 
 POINTS = 60
 """Of a series that is held against a bound."""
@@ -314,10 +318,10 @@ def _side(
     for at, left, numbers in points:
         bound, kind = _promised(promise, numbers, certified, measured)
         judged.append(Judged(at, left, bound, kind, outcome_on_run(left, above, bound, slack)))
-    if clocked and above and (first := judged[0].bound) is not None and first.upper > 0:
-        floor = RESOLVED[reading.trial.is_flow] * first.upper
+    if clocked and above and judged[0].bound is not None and judged[0].bound.upper > 0:
+        floor = _resolution(reading, promise, judged)
         resolved = [
-            one for one in judged if one.bound is not None and (one.bound.upper >= floor or one.left == math.inf)
+            one for one in judged if one.bound is not None and (one.bound.upper >= floor or one.left > 10 * floor)
         ]
         judged = resolved or judged[:1]
     if judged[-1].bound is None:
@@ -356,6 +360,18 @@ def _side(
         sense="promised above measured" if above else "promised below measured",
     )
     return _row(promise, left, bound, shown.kind, verdict, gap.decades_lower, gap.decades_upper, note)
+
+
+def _resolution(reading: Reading, promise: Promise, judged: list[Judged]) -> float:
+    """Below what a promised curve is not compared: the run cannot tell what is smaller."""
+    first = judged[0].bound
+    assert first is not None
+    is_flow = reading.trial.is_flow
+    floor = RESOLVED[is_flow] * first.upper
+    if is_flow and {q.MEASURED_BY.get(s) for s in promise.measured.free_symbols} <= NEVER_RISING:
+        finite = [one.left for one in judged if math.isfinite(one.left)]
+        floor = max(floor, *(left - least for left, least in zip(finite, accumulate(finite, min), strict=True)), 0.0)
+    return floor
 
 
 def _decay(promise: Promise, first: Judged, last: Judged, verdict: str, note: str) -> SideRow:

@@ -226,6 +226,32 @@ def test_a_curve_that_is_broken_on_the_way_says_where(store):
     assert side.measured.bounds[0] < side.promised.bounds[0]
 
 
+def test_what_rounding_leaves_breaks_no_curve_and_what_is_far_above_does(store):
+    """At 1e-16 of the first residual there is only rounding; a curve that is there already is broken by 1e-3."""
+    orthonormal = Problem(np.eye(4), np.array([1.0, -1.0, 1.0, -1.0]), 0.1)
+    statement = theorem("baseline-two-layer-descent")
+    tried = trial(orthonormal, statement, Sizes(width=2048, steps=120), needs([statement]), store)
+    assert 0 < tried.run.losses[-1] < 1e-28 * tried.run.losses[0]
+    for losses, verdict in (
+        (tried.run.losses, "holds"),
+        ([*tried.run.losses[:100], *[1e-3 * tried.run.losses[0]] * 21], "fails"),
+    ):
+        tried.run = msgspec.structs.replace(tried.run, losses=losses)
+        sides = own_edition(Reading(tried), statement, statement.edition("sharp"), {}).sides
+        assert next(side for side in sides if side.name == "convergence").verdict == verdict
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(1e-4, "holds"), (1e-2, "fails")])
+def test_a_flow_is_believed_no_further_than_its_loss_falls(store, least, verdict):
+    """No flow raises its loss: that of a ReLU network's solver does, from 1e-4 to 1e-2, by its error."""
+    statement = theorem("du2019-two-layer-flow")
+    tried = trial(PROBLEM, statement, Sizes(width=48, steps=2000), needs([statement]), store)
+    beginning = [1.0, 0.5, 0.2, 0.05, 0.02, least]
+    tried.run = msgspec.structs.replace(tried.run, losses=beginning + [1e-2] * (len(tried.run.at) - 6))
+    sides = own_edition(Reading(tried), statement, statement.edition("explicit"), {}).sides
+    assert next(side for side in sides if side.name == "convergence").verdict == verdict
+
+
 @pytest.mark.parametrize("last", [math.inf, math.nan, 1e3])
 def test_a_loss_that_does_not_fall_takes_for_ever_and_has_no_rate(store, last):
     tried = trial(PROBLEM, theorem("liu2020-two-layer"), SMALL, (), store)
