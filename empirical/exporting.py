@@ -50,6 +50,10 @@ class Residual(nn.Module):
         return h + self.scale * self.activation(self.linear(h))
 
 
+COVERED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Flatten, nn.Unflatten, Residual, *ACTIVATIONS)
+"""What a sequence may hold, of exactly these kinds."""
+
+
 def export(module: nn.Module, path: str | Path, *, shape: Sequence[int] | None = None) -> Stack:
     """Write the weights of a network, with its setting, as a safetensors file of float64.
 
@@ -209,8 +213,9 @@ def _flat(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]
 
 def _check_plain(name: str, layer: nn.Module) -> None:
     """Refuse a layer that is not exactly what its kind says: subclasses, parametrisations, hooks."""
-    if type(layer) not in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Flatten, nn.Unflatten, Residual, *ACTIVATIONS):
-        raise ValueError(f"{name} ({_kind(layer)}): no theorem covers this layer")
+    if type(layer) not in COVERED:
+        known = ", ".join(kind.__name__ for kind in COVERED)
+        raise ValueError(f"{name} ({_kind(layer)}): no theorem covers this layer; write an nn.Sequential of {known}")
     if layer._forward_hooks or layer._forward_pre_hooks:
         raise ValueError(f"{name} ({_kind(layer)}) has hooks that change what it computes: remove them")
 

@@ -304,7 +304,7 @@ REFUSED = {
     "linear twice": (lambda: sequence(nn.Linear(3, 5), nn.Linear(5, 1)), "1 \\(Linear\\) follows 0"),
     "activation twice": (lambda: sequence(nn.Linear(3, 5), nn.Tanh(), nn.Tanh(), nn.Linear(5, 1)), "2 \\(Tanh"),
     "no output": (lambda: sequence(nn.Linear(3, 5), nn.Tanh()), "end in a linear"),
-    "no sequence": (lambda: nn.Bilinear(3, 3, 1), "Bilinear"),
+    "no sequence": (lambda: nn.Bilinear(3, 3, 1), "Bilinear.*write an nn.Sequential of Linear, .*Residual, ReLU"),
     "nan": (
         lambda: nn.init.constant_((module := COVERED["two layers"]())[0].weight, float("nan")) is None or module,
         "nan",
