@@ -143,7 +143,7 @@ def _follow(shadow: Shadow, weights: FloatArray, steps: int, most_steps: int) ->
 
 def _ahead(before: float, after: float, steps: int) -> int:
     """How many steps h will take to fall to :data:`AIM`, if it goes on as it fell from ``before`` to ``after``."""
-    if not after < before < math.inf:
+    if not 0.0 < after < before < math.inf:
         return LAST_WINDOW
     ahead = steps * math.log(max(after / AIM, 1.0)) / math.log(before / after)
     return FIRST_WINDOW + math.ceil(min(ahead, LAST_WINDOW))
@@ -201,15 +201,16 @@ class _Guess(NamedTuple):
         """About h, for a ball as large as it asks for itself."""
         h, radius, eta, lipschitz = math.inf, 0.0, descent.step_size, descent.lipschitz
         for _ in range(8):
-            largest = max(eta * (self.norm + lipschitz * radius) ** 2, 1.0)
+            norm = self.norm + lipschitz * radius
+            largest = max(eta * norm * norm, 1.0)
             if not (self.sigma > 0.0 and largest < 2.0):
                 return math.inf
             s = min(eta * self.sigma**2, (2.0 - largest) / largest * (1.0 - 1e-9))
-            strength = math.sqrt(largest * s * (2.0 - s - largest) / (1.0 - s * largest) / eta)
-            h = 2.0 * lipschitz * residual / strength**2
+            square = largest * s * (2.0 - s - largest) / (1.0 - s * largest) / eta
+            h = 2.0 * lipschitz * residual / square if square > 0.0 else math.inf
             if not h < 1.0:
                 return h
-            radius = 2.0 * residual / (strength * (1.0 + math.sqrt(1.0 - h)))
+            radius = 2.0 * residual / (math.sqrt(square) * (1.0 + math.sqrt(1.0 - h)))
         return h
 
 

@@ -410,3 +410,17 @@ def test_the_norm_of_the_inputs_is_bounded_sharply(shape):
     assert exact.lower <= descent.spectral <= exact.upper * (1 + 1e-12)
     zero = SmoothDescent(0.0 * X, np.zeros((3, len(X))), np.ones(2), EVALUATED["tanh"], 1.0)
     assert 0.0 <= zero.spectral < 1e-70
+
+
+@pytest.mark.parametrize(("size", "step_size"), [(-300, 1e-250), (50, 1e150), (-560, 1.0), (-60, None)])
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_inputs_of_any_size_are_followed_or_refused_in_words(activation, size, step_size):
+    """Guesses of h, of eta ||J||^2 and of sigma^2 may leave the range of float64."""
+    rng = np.random.default_rng(0)
+    X, y = np.ldexp(rng.standard_normal((2, 2)), size), np.ldexp(rng.standard_normal(2), -1000)
+    weights = rng.standard_normal((3, 2))
+    for scale in (2.0**-600, 1.0):
+        found = certify_trajectory(
+            X, y, scale * weights, np.array([1.0, -1.0, 1.0]), activation=activation, step_size=step_size, most_steps=20
+        )
+        assert found.verdict.holds or found.verdict.reason
