@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy
 from sympy.core.relational import Relational
+from sympy.printing.latex import LatexPrinter
 
 from bounds import quantities as q
 from bounds.arithmetic import HiddenConstant, LargeUpToLogarithms
@@ -24,4 +25,16 @@ def latex(expression: sympy.Basic) -> str:
     joined = expression.subs(
         {sympy.sqrt(2) * sympy.sqrt(sympy.pi): _ROOT_2_PI, sympy.sqrt(2) / sympy.sqrt(sympy.pi): _ROOT_2_OVER_PI}
     )
-    return str(sympy.latex(joined, symbol_names=q.LATEX, order="none"))
+    return str(_Printer({"symbol_names": q.LATEX, "order": "none"}).doprint(joined))
+
+
+class _Printer(LatexPrinter):  # type: ignore[misc]
+    """Writes a sum as people do, with what is subtracted after what it is subtracted from: H - 1, not -1 + H."""
+
+    def _as_ordered_terms(self, expr: sympy.Basic, order: str | None = None) -> list[sympy.Basic]:
+        terms: list[sympy.Basic] = super()._as_ordered_terms(expr, order=order)
+        return sorted(terms, key=_is_subtracted) if _is_subtracted(terms[0]) else terms
+
+
+def _is_subtracted(term: sympy.Basic) -> bool:
+    return bool(term.could_extract_minus_sign())

@@ -180,14 +180,14 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         address: str | LocalCluster | None = scheduler
         if address is None:
             with _no_interrupts():
-                local = LocalCluster(
+                address = LocalCluster(
                     n_workers=workers or local_workers(),
                     threads_per_worker=1,
                     dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 )
-            address = stack.enter_context(local)
-            stack.push(partial(_cut_short, local))
+                stack.enter_context(address)  # before an interrupt that came meanwhile is let through
+                stack.push(partial(_cut_short, address))
         try:
             client = Client(address, timeout="10s", set_as_default=False)
         except (OSError, ValueError) as error:

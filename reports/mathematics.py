@@ -34,7 +34,7 @@ _GREEK = {
     "pi": "π",
     "sum": "Σ",
 }
-_SUBSCRIPT = re.compile(rf"\b({'|'.join(_GREEK)}|[A-Za-z])((?:&#39;)?)_(perp|\w{{1,2}})\b")
+_SUBSCRIPT = re.compile(rf"\b({'|'.join(_GREEK)}|[A-Za-z])((?:&#39;)?)_(perp|max|min|\w{{1,2}})\b")
 _WORD = re.compile(rf"\b(?:({'|'.join(_GREEK.keys() - {'sum'})})\b|sum(?=\())")
 _ROOT = re.compile(r"\bsqrt\((\w)\)")
 _MINUS = re.compile(r"(?<![^\s(=])-(?=\d)")

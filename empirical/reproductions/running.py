@@ -30,7 +30,7 @@ class PartSpecification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part found, and how many seconds it took."""
+    """What a part found, and how many seconds of one core it took."""
 
     spec: PartSpecification
     findings: Findings
@@ -107,9 +107,9 @@ def run_part(name: str, part_name: str, quick: bool, folder: str) -> PartResult:
     """Measure one part, keep the result and return it."""
     part, store = _part(name, part_name), Store(folder)
     spec = _specification(REPRODUCTIONS[name], part, quick)
-    start = time.perf_counter()
+    start = time.process_time()
     findings = part.run(**spec.arguments, **({"store": store} if part.keeps else {}))
-    result = PartResult(spec=spec, findings=findings, seconds=time.perf_counter() - start)
+    result = PartResult(spec=spec, findings=findings, seconds=time.process_time() - start)
     store.put(result)
     return result
 

@@ -31,7 +31,7 @@ TARGETS: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
 
 def residuals(
     target: str,
-    points: Sequence[int] = (100, 400, 1600),
+    points: Sequence[int] = (50, 200, 800),
     *,
     dimension: int = 5,
     width: int = 1024,

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,6 +18,7 @@ import pytest
 
 from empirical.grids import read_grid
 from empirical.store import Store
+from empirical.sweeps import cluster
 from empirical.workloads import workload
 
 GRID = """
@@ -251,6 +253,30 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("ended")
 """
+
+
+def test_a_cluster_is_ended_by_an_interrupt_that_came_while_it_started(monkeypatch):
+    ended = []
+
+    class Interrupted:
+        workers = {}
+
+        def __init__(self, **options):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            ended.append(self)
+
+        def sync(self, *arguments):
+            pass
+
+    monkeypatch.setattr("distributed.LocalCluster", Interrupted)
+    with pytest.raises(KeyboardInterrupt), cluster(None, 1):
+        pass
+    assert len(ended) == 1
 
 
 def test_workers_are_not_waited_for_after_ctrl_c(tmp_path):

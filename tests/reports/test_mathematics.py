@@ -45,6 +45,7 @@ def test_what_cannot_be_read_is_shown_as_its_source_and_never_as_markup(source):
         ("512/pi n^5 and eta", "512/π n<sup>5</sup> and η"),
         ("R'_a < (1 - x)^k", "R&#39;<sub>a</sub> &lt; (1 − x)<sup>k</sup>"),
         ("||XX^T||_F", "‖XX<sup>⊤</sup>‖<sub>F</sub>"),
+        ("eta lambda_max(H) <= 1", "η λ<sub>max</sub>(H) ≤ 1"),
         ("a <b> & pine", "a &lt;b&gt; &amp; pine"),
         ("1 / sqrt(m) <= sqrt(L M)", "1 / √m ≤ √(L M)"),
         ("n^1.25 of 9.8e+10 or 2.5e-3", "n<sup>1.25</sup> of 9.8 × 10<sup>10</sup> or 2.5 × 10<sup>−3</sup>"),
