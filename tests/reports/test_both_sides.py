@@ -189,6 +189,24 @@ def test_conditions_are_apart_by_certified_numbers_and_by_those_of_the_run(store
     assert all(side is None or side.kind != "float" for row in edition.conditions for side in (row.left, row.right))
 
 
+def test_a_residual_that_was_drawn_takes_the_place_of_what_bounds_it_in_estimates_alone(store):
+    """Markov's inequality allows it to be much larger, and takes a share of delta."""
+    found = own_network(PROBLEM, theorem("du2019-two-layer-flow"), SMALL, editions=("explicit",), store=store)
+    (edition,) = found.editions
+    certified = next(row for row in edition.conditions if row.name == "travel below radius")
+    estimated = next(row for row in edition.conditions_measured if row.name == "travel below radius")
+    assert certified.right.kind == "enclosed" and estimated.right.kind == "float"
+    assert estimated.right.bounds[1] < 0.1 * certified.right.bounds[0]
+
+
+def test_a_promise_that_hardly_falls_is_too_short_to_tell(store):
+    statement = theorem("baseline-two-layer-descent")
+    tried = trial(PROBLEM, statement, Sizes(width=48, steps=5, step_size=1e-3), needs([statement]), store)
+    sides = own_edition(Reading(tried), statement, statement.edition("explicit"), {}).sides
+    side = next(side for side in sides if side.name == "convergence")
+    assert side.verdict == "too short to tell" and "fell by a factor 1;" in side.note
+
+
 def convergence(store, losses, *, steps=60, conditions=False):
     """The row of a promised curve for a run that has these losses at its end, and nothing seen beyond.
 
