@@ -36,6 +36,9 @@ RESOLVED = {False: 1e-10, True: 1e-8}
 NEVER_RISING = frozenset({"loss", "residual", "squared residual", "root mean square residual"})
 """What falls along every flow: where it rises, at the kinks of ReLU networks, the solver is in error by as much."""
 
+TOLD = 1e-6
+"""Of the first loss: a rise that a reader is told of."""
+
 POINTS = 60
 """Of a series that is held against a bound."""
 
@@ -143,7 +146,7 @@ def own_network(
             for e in statement.editions
             if editions is None or e.name in editions
         ),
-        note="; ".join(filter(None, (_other_data(problem, chosen.problem), run.reason))),
+        note="; ".join(filter(None, (_other_data(problem, chosen.problem), _solver_error(chosen), run.reason))),
         given=dict(given or {}),
     )
 
@@ -153,6 +156,18 @@ def _other_data(problem: Problem, trained_on: Problem) -> str:
     line = "" if problem.d == trained_on.d else "inputs are those of the first principal coordinate"
     signs = "" if np.array_equal(problem.y, trained_on.y) else "labels are 1 above their median and -1 elsewhere"
     return "; ".join(filter(None, (line, signs)))
+
+
+def _solver_error(trial: Trial) -> str:
+    """What a flow's loss says of its solver."""
+    losses = [loss for loss in trial.run.losses if math.isfinite(loss)]
+    rise = _rise(losses) if trial.descends and trial.is_flow else 0.0
+    return f"the loss rises by {rise:.2g}, which is the solver's error" if rise > TOLD * losses[0] else ""
+
+
+def _rise(values: list[float]) -> float:
+    """By how much the values rise above an earlier one, at most."""
+    return max((value - least for value, least in zip(values, accumulate(values, min), strict=True)), default=0.0)
 
 
 def no_network(statement: Statement, sizes: Sizes, reason: str) -> OwnNetwork:
@@ -366,11 +381,11 @@ def _resolution(reading: Reading, promise: Promise, judged: list[Judged]) -> flo
     """Below what a promised curve is not compared: the run cannot tell what is smaller."""
     first = judged[0].bound
     assert first is not None
-    is_flow = reading.trial.is_flow
-    floor = RESOLVED[is_flow] * first.upper
-    if is_flow and {q.MEASURED_BY.get(s) for s in promise.measured.free_symbols} <= NEVER_RISING:
-        finite = [one.left for one in judged if math.isfinite(one.left)]
-        floor = max(floor, *(left - least for left, least in zip(finite, accumulate(finite, min), strict=True)), 0.0)
+    trial = reading.trial
+    floor = RESOLVED[trial.is_flow] * first.upper
+    names = {q.MEASURED_BY.get(s) for s in promise.measured.free_symbols}
+    if trial.is_flow and trial.descends and names <= NEVER_RISING:
+        floor = max(floor, _rise([one.left for one in judged if math.isfinite(one.left)]))
     return floor
 
 

@@ -218,6 +218,11 @@ class Trial:
         return isinstance(self.method, GradientFlow)
 
     @property
+    def descends(self) -> bool:
+        """Whether the weights move down the gradient of the loss and by nothing else."""
+        return not (isinstance(self.method, GradientFlow) and self.method.fading)
+
+    @property
     def end(self) -> float:
         """The last step, or the last time."""
         return self.method.horizon if isinstance(self.method, GradientFlow) else self.method.steps
