@@ -109,6 +109,8 @@ def refined(solve: Operator, multiply: Operator, size: float, deflation: Deflati
 
     _, _, vectors = lanczos(inverse, deflation.start, converged, 16 * k)
     basis = np.linalg.qr(inverse(vectors[:, :k]))[0]
+    if k == 1:
+        return np.asarray(basis)
     _, rotation = np.linalg.eigh(basis.T @ multiply(basis))
     return np.asarray(basis @ rotation)
 
