@@ -208,14 +208,14 @@ def _plotted(panel: Panel) -> pgfplots.Panel:
             options += ", error bars/.cd, y dir=both, y explicit"
         elif len(series.x) > _LINE_OF_MARKS:
             options += f", mark repeat={math.ceil(len(series.x) / 6)}"
-        made.append(pgfplots.Plot(options, columns, escape(series.label)))
+        made.append(pgfplots.Plot(options, columns, escape(plain_formulas(series.label))))
     modes = tuple(f"{axis}mode={'log' if axis in panel.log else 'normal'}" for axis in "xy")
     return pgfplots.Panel(
         (
             *modes,
-            f"xlabel={{{escape(panel.x)}}}",
-            f"ylabel={{{escape(panel.y)}}}",
-            f"title={{{escape(panel.title)}}}",
+            f"xlabel={{{escape(plain_formulas(panel.x))}}}",
+            f"ylabel={{{escape(plain_formulas(panel.y))}}}",
+            f"title={{{escape(plain_formulas(panel.title))}}}",
             r"title style={text width=6cm, align=center, font=\small}",
             "width=7.5cm",
             "height=6cm",

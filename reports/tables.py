@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from reports.figures import is_lower_estimate
+from reports.mathematics import plain_formulas
 from reports.numerals import as_latex, decades, digits_of, digits_of_float, digits_of_width, lowest_kind
 from reports.schema import Comparison, Number, OwnEdition, OwnNetwork
 
@@ -32,10 +33,23 @@ _SPECIAL = {
     "≥": r"$\geq$",
     "≤": r"$\leq$",
     "√": r"$\surd$",
+    "‖": r"$\Vert$",
+    "→": r"$\to$",
+    "±": r"$\pm$",
+    "ᵀ": r"\textsuperscript{T}",
+    "ω": r"$\omega$",
+    "λ": r"$\lambda$",
+    "η": r"$\eta$",
+    "δ": r"$\delta$",
+    "ε": r"$\varepsilon$",
+    "β": r"$\beta$",
+    "κ": r"$\kappa$",
+    "σ": r"$\sigma$",
 }
 _CLEAR = {"own-networks.tex": "\\clearpage"}
 """Before a table that does not float, those that do are set."""
 _SUPERSCRIPTS = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 
 
 def tables(comparison: Comparison) -> dict[str, str]:
@@ -318,7 +332,7 @@ def _own_edition(edition: OwnEdition) -> Iterator[str]:
         apart = "--" if side.promised is None else as_latex(decades(side.decades_lower, side.decades_upper))
         sides = (_digits(side.measured), _digits(side.promised), apart, _seen(side.verdict))
         yield " & ".join((escape(side.name), *sides)) + r" \\*"
-        yield _across(rf"\quad ${side.latex}$" + (rf" \quad {escape(side.note)}" if side.note else ""))
+        yield _across(rf"\quad ${side.latex}$" + (rf" \quad {escape(plain_formulas(side.note))}" if side.note else ""))
 
 
 def _across(words: str, end: str = r"\\") -> str:
@@ -351,6 +365,8 @@ def _character(character: str) -> str:
         return _SPECIAL[character]
     if character in _SUPERSCRIPTS:
         return rf"\textsuperscript{{{_SUPERSCRIPTS[character]}}}"
+    if character in _SUBSCRIPTS:
+        return rf"\textsubscript{{{_SUBSCRIPTS[character]}}}"
     if character.isspace():
         return " "
     return character if " " <= character <= "~" or "\u00c0" <= character <= "\u017f" else "?"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.mathematics import plain_formulas
 from reports.numerals import as_latex, digits_of
 from reports.tables import escape, tables
 from tests.reports.sample import sample
@@ -87,8 +88,15 @@ def test_escaped_text_holds_no_active_character(text):
         r"\textgreater{}",
     ):
         written = written.replace(command, "")
-    written = re.sub(r"\\text(bar|superscript)\{[-0-9]?\}|\$(-|\\times|\\geq|\\leq|\\surd)\$|\\[{}$&%#_]", "", written)
+    written = re.sub(r"\\text(bar|superscript|subscript)\{[-0-9T]?\}|\$(-|\\[a-zA-Z]+)\$|\\[{}$&%#_]", "", written)
     assert not re.search(r"[\\{}$&%#_~^<>|\n\r\t]", written)
+
+
+def test_formulas_in_words_are_written_as_mathematics():
+    assert escape(plain_formulas("x_1^2 - x_2^2 <= lambda_0")) == (
+        r"x\textsubscript{1}\textsuperscript{2} $-$ x\textsubscript{2}\textsuperscript{2} $\leq$ "
+        r"$\lambda$\textsubscript{0}"
+    )
 
 
 def test_the_tables_compile(latex, made, tmp_path):
