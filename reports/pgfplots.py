@@ -139,18 +139,28 @@ def _rows(labels: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _at(widths: Sequence[int]) -> tuple[str, ...]:
-    """Axis options that mark the widths that were run."""
-    marks = ",".join(map(str, widths))
+FIXED = ("scaled y ticks=false", "yticklabel style={/pgf/number format/fixed, /pgf/number format/precision=4}")
+"""Axis options that write the numbers of a linear vertical axis in full."""
+
+
+def ticks(sizes: Iterable[float]) -> tuple[str, ...]:
+    """Axis options that mark the sizes that were run, in place of powers of ten."""
+    marks = ",".join(f"{size:.15g}" for size in sizes)
     return (
-        "xmode=log",
-        "xlabel={width $m$}",
         f"xtick={{{marks}}}",
         f"xticklabels={{{marks}}}",
         r"xticklabel style={font=\scriptsize, rotate=45, anchor=east}",
         "xminorticks=false",
-        "scaled y ticks=false",
-        "yticklabel style={/pgf/number format/fixed, /pgf/number format/precision=4}",
+    )
+
+
+def _at(widths: Sequence[int]) -> tuple[str, ...]:
+    """Axis options that mark the widths that were run."""
+    return (
+        "xmode=log",
+        "xlabel={width $m$}",
+        *ticks(widths),
+        *FIXED,
     )
 
 

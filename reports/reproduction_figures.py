@@ -37,6 +37,9 @@ MOST_PANELS = 6
 
 _MARKS = ((MEASURED, "o"), (SECOND, "s"), (THIRD, "^"), (INK, "D"), (MUTED, "v"))
 _PROMISED: tuple[dict[str, Any], ...] = (*SERIES, {"color": MUTED, "linestyle": (0, (3, 5)), "marker": ""})
+_MOST_TICKS = 10
+"""On a logarithmic axis; beyond so many sizes powers of ten stand there."""
+
 _LINE_OF_MARKS = 12
 """Points from which on only some of a measured curve carry marks."""
 
@@ -209,10 +212,14 @@ def _plotted(panel: Panel) -> pgfplots.Panel:
         elif len(series.x) > _LINE_OF_MARKS:
             options += f", mark repeat={math.ceil(len(series.x) / 6)}"
         made.append(pgfplots.Plot(options, columns, escape(plain_formulas(series.label))))
+    sizes = sorted({x for series in panel.series if series.source == "measured" for x in series.x})
+    marked = pgfplots.ticks(sizes) if "x" in panel.log and len(sizes) <= _MOST_TICKS else ()
     modes = tuple(f"{axis}mode={'log' if axis in panel.log else 'normal'}" for axis in "xy")
     return pgfplots.Panel(
         (
             *modes,
+            *marked,
+            *(() if "y" in panel.log else pgfplots.FIXED),
             f"xlabel={{{escape(plain_formulas(panel.x))}}}",
             f"ylabel={{{escape(plain_formulas(panel.y))}}}",
             f"title={{{escape(plain_formulas(panel.title))}}}",
