@@ -10,13 +10,13 @@ E_k + ||v_k - v'_k|| of v'_k. When the run goes on in float64, it starts from v'
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import flint
 import numpy as np
 from flint import arb, arb_mat
 
-from bounds.activations.pointwise import POINTWISE
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.shadowing import Shadow, State
 from bounds.certificates.smooth_descent import LARGEST, SmoothDescent, evaluate
@@ -30,6 +30,44 @@ WINDOW = 16
 
 MOST_VALUES = 2**18
 """Of the activation that a head may take: a second or two."""
+
+Jet = Callable[[arb], tuple[arb, arb]]
+"""z -> the activation and its slope."""
+
+
+def _tanh() -> Jet:
+    def jet(z: arb) -> tuple[arb, arb]:
+        t = z.tanh()
+        return t, 1 - t * t
+
+    return jet
+
+
+def _erf() -> Jet:
+    top = 2 / arb.pi().sqrt()
+    return lambda z: (z.erf(), top * (-z * z).exp())
+
+
+def _softplus() -> Jet:
+    def jet(z: arb) -> tuple[arb, arb]:
+        e = z.exp()
+        return e.log1p(), 1 - 1 / (1 + e)
+
+    return jet
+
+
+def _gelu() -> Jet:
+    root, top = arb(0.5).sqrt(), 1 / (2 * arb.pi()).sqrt()
+
+    def jet(z: arb) -> tuple[arb, arb]:
+        cumulative = (1 + (z * root).erf()) / 2
+        return z * cumulative, cumulative + z * top * (-z * z / 2).exp()
+
+    return jet
+
+
+JETS: dict[str, Callable[[], Jet]] = {"tanh": _tanh, "erf": _erf, "softplus": _softplus, "gelu": _gelu}
+"""By name, with constants of the precision of the moment."""
 
 
 @dataclass(eq=False)
@@ -55,14 +93,14 @@ class Head:
         curvature = Curvature(descent.X, descent.spectral, descent.step_size, self.allowance)
         self._shadow = Shadow(descent, curvature)
         self.weights = self.start
-        self._series = POINTWISE[descent.activation.activation.name.lower()].series
         with flint.ctx.workprec(BITS):
+            self._jet = JETS[descent.activation.activation.name.lower()]()
             self._W, self._X = arb_mat(self.start.tolist()), arb_mat(descent.X.tolist())
             c = 1 / arb(len(self.start)).sqrt()
             self._readout = [c * sign for sign in descent.signs.tolist()]
             self._goal = [arb(y) for y in descent.targets[2].tolist()]
             if self.centred:
-                outputs = self._outputs([values[0] for values in self._values()])
+                outputs = self._outputs([value for value, _ in self._values()])
                 self._goal = [y + f for y, f in zip(self._goal, outputs, strict=True)]
 
     @property
@@ -114,10 +152,9 @@ class Head:
             defect = sum((entry.rad() ** 2 for entry in after), arb(0)).sqrt()
             return inflate(float(defect.upper()), 2)
 
-    def _values(self) -> list[list[arb]]:
+    def _values(self) -> list[tuple[arb, arb]]:
         """The activation and its slope at all preactivations, neuron by neuron."""
-        assert self._series is not None
-        return [self._series(z, 1) for z in (self._W * self._X.transpose()).entries()]
+        return [self._jet(z) for z in (self._W * self._X.transpose()).entries()]
 
     def _outputs(self, values: list[arb]) -> list[arb]:
         n = len(self.descent.X)

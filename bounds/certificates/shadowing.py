@@ -22,9 +22,9 @@ LOST = 0.1
 class State(NamedTuple):
     """What is known of exact descent at one of the run's weights: E, the growth exponent, the length of its path."""
 
-    error: float
-    growth: float
-    path: float
+    error: float = 0.0
+    growth: float = 0.0
+    path: float = 0.0
 
 
 @dataclass(eq=False)
@@ -40,7 +40,7 @@ class Shadow:
 
     descent: SmoothDescent
     curvature: Curvature
-    state: State = State(0.0, 0.0, 0.0)
+    state: State = State()
     away: float = 0.0
 
     def advance(self, window: Window) -> list[State]:

@@ -48,8 +48,12 @@ ROOM = 1.0 + 2.0**-10
 HEAD_SHARE = 0.25
 """Of the growth exponent that float64 bore until it was lost, what is then taken at many bits."""
 
-LEAST_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 14.0, 5e4
-"""Growth exponent that bounds without spectra may cost: m d^3 / DEAR within the two, as spectra cost m d^3."""
+LEAST_ALLOWANCE, CAREFUL_ALLOWANCE, MOST_ALLOWANCE, DEAR = 0.1, 1.0, 10.0, 5e4
+"""Growth exponent that bounds without spectra may cost: m d^3 / DEAR within the least and the most, as spectra cost
+m d^3. Where that is much it is for :data:`SHORT` runs; others go on, or begin again, with the careful one."""
+
+SHORT, CALM = 240, 11.0
+"""Steps that may be followed without spectra, and the growth exponent after them that need not be smaller."""
 
 AIM = 0.8
 """The h at which the end theorem will apply, about: less than 1, as its ball makes the norm of the Jacobian larger."""
@@ -89,9 +93,17 @@ def follow(
         descent = replace(descent, step_size=math.nextafter(1.0 / inflate(descent.spectrum(weights)[1] ** 2, 2), 0.0))
     m, d = weights.shape
     allowance = min(max(m * d**3 / DEAR, LEAST_ALLOWANCE), MOST_ALLOWANCE)
-    found = _follow(_shadow(descent, allowance), weights, 0, most_steps)
-    if not found.error <= LOST and allowance > LEAST_ALLOWANCE:
-        found = _follow(_shadow(descent, LEAST_ALLOWANCE), weights, 0, most_steps)
+    careful = min(allowance, CAREFUL_ALLOWANCE)
+    state, start, followed = State(), weights, 0
+    if allowance > careful:
+        found = _follow(_shadow(descent, allowance, state), weights, 0, min(most_steps, SHORT))
+        if found.error <= LOST and (found.verdict.holds or found.steps < SHORT or most_steps <= SHORT):
+            return found
+        if found.growth <= CALM:
+            state, start, followed = State(found.error, found.growth, found.travelled), found.weights, found.steps
+    found = _follow(_shadow(descent, careful, state), start, followed, most_steps)
+    if not found.error <= LOST and followed:
+        found = _follow(_shadow(descent, careful, State()), weights, 0, most_steps)
     if found.error <= LOST:
         return found
     head = Head(descent, weights, centred, allowance)
@@ -103,8 +115,8 @@ def follow(
     return found
 
 
-def _shadow(descent: SmoothDescent, allowance: float) -> Shadow:
-    return Shadow(descent, Curvature(descent.X, descent.spectral, descent.step_size, allowance))
+def _shadow(descent: SmoothDescent, allowance: float, state: State) -> Shadow:
+    return Shadow(descent, Curvature(descent.X, descent.spectral, descent.step_size, allowance), state)
 
 
 def _follow(shadow: Shadow, weights: FloatArray, steps: int, most_steps: int) -> Trajectory:

@@ -20,7 +20,7 @@ from bounds.certificates.smooth_descent import SmoothDescent
 from bounds.certificates.stack import START, two_layer
 from bounds.checker import verify
 from empirical.datasets import load_data
-from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, exact_outputs
+from tests.bounds.certificates.exact_descent import FUNCTIONS, PRECISION, apart, balls, exact_descent, exact_outputs
 from tests.bounds.certificates.trajectory_truth import draw, wrong_claim
 
 NAMES = sorted(EVALUATED)
@@ -67,6 +67,18 @@ def test_the_bound_counts_what_few_bits_lose(name: str, monkeypatch: pytest.Monk
         assert distance <= bound
         shares.append(distance / bound)
     assert max(shares) > 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_activations_and_slopes_are_enclosed_sharply(name: str) -> None:
+    with flint.ctx.workprec(PRECISION):
+        exact = [[function(flint.arb(z) / 8) for function in FUNCTIONS[name]] for z in range(-160, 161, 7)]
+    with flint.ctx.workprec(precise_head.BITS):
+        jet = precise_head.JETS[name]()
+        found = [jet(flint.arb(z) / 8) for z in range(-160, 161, 7)]
+    for truths, balls_found in zip(exact, found, strict=True):
+        for truth, ball in zip(truths, balls_found, strict=True):
+            assert ball.overlaps(truth) and ball.rad() < flint.arb(2) ** -300
 
 
 def test_the_way_to_the_evaluated_weights_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from bounds.certificates.shadowing import Shadow
 from bounds.certificates.smooth_descent import SmoothDescent, evaluate
 from bounds.linalg import spectral_norm
 from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, exact_outputs, inner, norm
+from tests.bounds.certificates.trajectory_truth import draw, wrong_claim
 
 NAMES = sorted(EVALUATED)
 
@@ -424,3 +425,28 @@ def test_inputs_of_any_size_are_followed_or_refused_in_words(activation, size, s
             X, y, scale * weights, np.array([1.0, -1.0, 1.0]), activation=activation, step_size=step_size, most_steps=20
         )
         assert found.verdict.holds or found.verdict.reason
+
+
+@pytest.mark.parametrize("calm", [-1.0, 1e9])
+def test_claims_hold_of_runs_that_go_on_with_care_or_begin_again(calm, monkeypatch):
+    for name, value in (("SHORT", 2), ("CALM", calm), ("LEAST_ALLOWANCE", 5.0), ("CAREFUL_ALLOWANCE", 0.1)):
+        monkeypatch.setattr(smooth_shadow, name, value)
+    starts = []
+    follow = smooth_shadow._follow
+
+    def counted(shadow, weights, steps, most_steps):
+        starts.append(steps)
+        return follow(shadow, weights, steps, most_steps)
+
+    monkeypatch.setattr(smooth_shadow, "_follow", counted)
+    certified = 0
+    for seed in range(40):
+        followed = draw(seed)
+        starts.clear()
+        if followed.activation == "relu" or not (found := followed.follow()).verdict.holds or found.steps <= 2:
+            continue
+        certified += 1
+        assert starts[-2:] == ([0, 2] if calm > 0 else [0, 0])
+        with flint.ctx.workprec(PRECISION):
+            assert not wrong_claim(followed, found), seed
+    assert certified >= 5
