@@ -133,11 +133,11 @@ class Head:
                 break
 
     def shadow(self) -> Shadow:
-        """The shadow of a float64 run that begins at :attr:`weights`."""
+        """The shadow of a float64 run that begins at :attr:`weights`, with the whole allowance."""
         error, growth, path = self._shadow.state
-        return Shadow(
-            self.descent, copy.copy(self._shadow.curvature), State(inflate(error + self._shadow.away, 1), growth, path)
-        )
+        curvature = copy.copy(self._shadow.curvature)
+        curvature.allowance = self.allowance
+        return Shadow(self.descent, curvature, State(inflate(error + self._shadow.away, 1), growth, path))
 
     def _step(self) -> float:
         """Take a step, and bound its defect."""

@@ -106,7 +106,7 @@ def follow(
         found = _follow(_shadow(descent, careful, State()), weights, 0, most_steps)
     if found.error <= LOST:
         return found
-    head = Head(descent, weights, centred, allowance)
+    head = Head(descent, weights, centred, careful)
     while not (found.error <= LOST or head.spent or head.steps >= most_steps):
         head.advance(HEAD_SHARE * (found.growth - head.growth))
         if head.exploded:
