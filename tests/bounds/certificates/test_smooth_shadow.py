@@ -14,7 +14,7 @@ from bounds.activations.float64 import EVALUATED
 from bounds.certificates import precise_head, shadowing, smooth_descent, smooth_shadow
 from bounds.certificates.curvature import Curvature
 from bounds.certificates.shadow import certify_trajectory
-from bounds.certificates.shadowing import Shadow
+from bounds.certificates.shadowing import Shadow, State
 from bounds.certificates.smooth_descent import SmoothDescent, evaluate
 from bounds.linalg import spectral_norm
 from tests.bounds.certificates.exact_descent import PRECISION, apart, balls, exact_descent, exact_outputs, inner, norm
@@ -374,7 +374,7 @@ def test_lengths_whose_squares_vanish_are_counted():
 
 def test_a_run_that_is_handed_over_late_still_ends():
     descent, start = problem(0, n=2, d=2, m=4, step_size=1e-3)
-    shadow = smooth_shadow._shadow(descent, 0.1)
+    shadow = smooth_shadow._shadow(descent, 0.1, State())
     assert smooth_shadow._follow(shadow, start, 5, 3).steps == 5
 
 
