@@ -19,8 +19,10 @@ from empirical.dynamics import GradientDescent, trajectory
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES
 from empirical.store import Store
-from reports.both_sides.judging import Reading, needs, outcome_on_run, own_edition, own_network
+from reports.both_sides.judging import own_edition, own_network
 from reports.both_sides.observed import NO_RUN, OBSERVED
+from reports.both_sides.reading import Reading, needs
+from reports.both_sides.sides import outcome_on_run
 from reports.both_sides.trials import Sizes, on_a_line, trial
 from tests.empirical.cases import unit_rows
 
