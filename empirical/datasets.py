@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from empirical.files import is_file_name, read
 
-Labels = Literal["true", "random", "classes"]
+Labels = Literal["true", "random", "classes", "stored"]
 
 _MOST_CLASSES = 20
 """Whole-numbered targets with more distinct values than this are a regression target, not classes."""
@@ -80,7 +80,7 @@ def load_data(
         n: take a random sample of this many rows, balanced over the classes; all rows by default.
         labels: ``true``: classes become +1 (first half of the sorted classes) and -1 (the rest), labels that are +-1
             already stay, and a regression target is standardised over the rows taken; ``random``: +-1 by fair coins;
-            ``classes``: 0, 1, ... by the sorted classes.
+            ``classes``: 0, 1, ... by the sorted classes; ``stored``: the numbers of the source.
         classes: two classes ``a, b`` to keep, as +1 and -1.
         target: the column to predict, by name; the last one by default (csv, linnerud).
         seed: of the sample and of random labels.
@@ -91,8 +91,8 @@ def load_data(
         ValueError: the specification, the content or an argument makes no sense; says what, where and the mend.
         OSError: a file cannot be read.
     """
-    if labels not in ("true", "random", "classes"):
-        raise ValueError(f"unknown labels {labels!r}: use true, random or classes")
+    if labels not in get_args(Labels):
+        raise ValueError(f"unknown labels {labels!r}: use true, random, classes or stored")
     source = _source(spec, target)
     X = _checked_inputs(source.X, spec)
     if len(source.target) != len(X) or source.target.ndim != 1:
@@ -193,6 +193,10 @@ def _labels(
         coins = np.random.default_rng([seed, _LABELS]).integers(2, size=len(rows))
         return 2.0 * coins - 1, f"+-1 by fair coins, seed {seed}"
     target = source.target[rows]
+    if labels == "stored":
+        if target.dtype.kind in "US":
+            raise ValueError(f"{spec}: the labels are text and no numbers: use labels true for +1 and -1")
+        return target.astype(np.float64), "as stored"
     if labels == "classes":
         if source.kind != "classes":
             raise ValueError(f"{spec} has no classes: use labels true or random")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import re
@@ -231,11 +232,14 @@ def _own(
 ) -> tuple[Problem, tuple[DataRow, ...], Stack, Mapping[str, np.ndarray]]:
     """The user's network, on the data as stored."""
     from bounds.certificates.record import load
+    from empirical.files import is_file_name
 
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"--{name} is part of the network in {weights}: leave it out")
     stack, arrays = load(weights, setting)
+    if options.labels == "auto" and options.classes is None and is_file_name(options.data):
+        options = dataclasses.replace(options, labels="stored")
     several = stack.output.outputs > 1
     problem, data = _several(options, weights, stack.output.outputs) if several else options.load()
     if problem.d != stack.layers[0].inputs:
@@ -255,7 +259,7 @@ def _several(options: DataOptions, weights: Path, outputs: int) -> tuple[Problem
         raise ValueError(
             f"{weights} has {outputs} outputs: name with --data a .npz or .safetensors file, y of (n, {outputs})"
         )
-    if options.n is not None or options.labels != "true" or options.classes or options.target:
+    if options.n is not None or options.labels == "random" or options.classes or options.target:
         raise ValueError(f"{weights} has {outputs} outputs: leave out --n, --labels, --classes and --target")
     X, y = read(Path(options.data))
     if y.shape != (len(X), outputs):

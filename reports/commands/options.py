@@ -95,7 +95,8 @@ class DataOptions:
             file (.npz or .safetensors with arrays X and y, .csv, MNIST IDX images)
         n: rows to take, seeded and class-balanced; by default 50 of digits, all rows of anything else
         delta: failure probability; this and every decimal is read as the nearest float64, then taken exactly
-        labels: true labels, or random signs
+        labels: true labels (classes as signs, other targets standardised), random signs, or the numbers as stored;
+            auto is true, but stored for a file beside --weights
         classes: two classes a,b to tell apart; by default the first half of the classes from the rest
         target: the column to predict, of a CSV file or linnerud; by default the last one
         seed: of the sample, of random labels, and of training
@@ -104,7 +105,7 @@ class DataOptions:
     data: str = "digits"
     n: Whole | None = None
     delta: Probability = 0.1
-    labels: Literal["true", "random"] = "true"
+    labels: Literal["auto", "true", "random", "stored"] = "auto"
     classes: str | None = None
     target: str | None = None
     seed: Whole = 0
@@ -122,9 +123,8 @@ class DataOptions:
         if self.seed < 0:
             raise ValueError(f"--seed is {self.seed}: give 0 or a positive number")
         n = DIGITS if self.n is None and self.data == "digits" else self.n
-        dataset = load_data(
-            self.data, n=n, labels=self.labels, classes=self.classes, target=self.target, seed=self.seed
-        )
+        labels = "true" if self.labels == "auto" else self.labels
+        dataset = load_data(self.data, n=n, labels=labels, classes=self.classes, target=self.target, seed=self.seed)
         try:
             problem = Problem(dataset.X, dataset.y, self.delta)
         except ValueError as error:

@@ -105,11 +105,20 @@ def test_labels_of_files_are_classes_or_a_regression_target(tmp_path, suffix):
     np.testing.assert_allclose(load_data(str(write(path, INPUTS, target))).y, (target - 0.5) / target.std())
 
 
+@pytest.mark.parametrize("target", [np.linspace(0, 1, 12), np.arange(12.0) % 2, SIGNS])
+def test_labels_as_stored_are_the_numbers_of_the_file(tmp_path, target):
+    path = str(write(tmp_path / "data.csv", INPUTS, target))
+    data = load_data(path, n=7, labels="stored")
+    assert np.array_equal(data.y, target[data.rows]) and "labels: as stored" in data.description
+
+
 def test_csv_headers_targets_and_text_labels(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("\ufeffred,kind,blue\n1,cat,2\n\n3, dog ,4\n5,cat,6\n")
     data = load_data(str(path), target="kind")
     assert data.X.tolist() == [[1, 2], [3, 4], [5, 6]] and data.y.tolist() == [1, -1, 1]
+    with pytest.raises(ValueError, match="the labels are text and no numbers: use labels true"):
+        load_data(str(path), target="kind", labels="stored")
     path.write_text("a,b,c\n1,2,0\n3,4,1\n")
     assert load_data(str(path)).y.tolist() == [1, -1]
 
@@ -211,7 +220,7 @@ def test_bad_csv_is_refused_with_line_and_column(tmp_path, text, message):
         ("orthonormal:n=99999999", {}, "at most"),
         ("digits", {"n": 1}, "between 2 and 1797"),
         ("digits", {"n": 1798}, "between 2 and 1797"),
-        ("digits", {"labels": "wrong"}, "true, random or classes"),
+        ("digits", {"labels": "wrong"}, "true, random, classes or stored"),
         ("digits", {"classes": "3"}, "two different"),
         ("digits", {"classes": "3,3"}, "two different"),
         ("digits", {"classes": "3,x"}, "two different"),

@@ -137,6 +137,21 @@ def test_a_network_of_one_s_own(capsys, folder):
     assert (read_arrays(folder / "mine" / "certificate.safetensors")["X"] == 3 * X).all()
 
 
+@pytest.mark.parametrize("labels", [[1.7, -0.4, 2.9, 0.3, 5.1], [0, 1, 1, 0, 1]])
+def test_labels_beside_weights_are_those_that_the_network_was_trained_on(capsys, folder, labels):
+    """Neither standardised nor turned into signs, unless that is asked for."""
+    network, (X, _), y = stack("tanh", 4, (12,), bias=True), data(0, 5, 4), np.array(labels, dtype=float)
+    np.savez(folder / "mine.npz", X=X, y=y)
+    arrays = trained(network, 0, X, y)
+    write_arrays(folder / "net.safetensors", arrays, {SETTING: json.dumps(network.plain())})
+    tokens = ["certify", "--data", "mine.npz", "--weights", "net.safetensors"]
+    assert "labels: as stored" in said(capsys, *tokens, code=0).out
+    from bounds.checker.files import read_arrays
+
+    assert (read_arrays(folder / "zeroloss-certificate" / "certificate.safetensors")["y"] == y).all()
+    assert "not certified" in said(capsys, *tokens, "--labels", "true", "--out", "recoded", code=3).out
+
+
 @pytest.fixture
 def run(folder):
     """Weights between a start and a polished end, in files whose names sort otherwise than their numbers."""
