@@ -81,6 +81,7 @@ def test_the_wheel_carries_the_three_packages_whole_and_nothing_else(tmp_path):
     }
     assert {name.partition("/")[0] for name in shipped} == set(PACKAGES)
     assert shipped == sources  # data files and templates too
+    assert {f"{package}/py.typed" for package in PACKAGES} <= shipped  # without it a type checker sees no types
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
