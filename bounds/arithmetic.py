@@ -115,6 +115,10 @@ class Enclosure:
         assumption = f", assumption={self.assumption!r}" if self.assumption else ""
         return f"Enclosure({self.lower!r} .. {self.upper!r}{assumption})"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """To the bit, but for the radius, which Arb may round up in its last one."""
+        return _restored, (_stored(self.ball.mid()), _stored(self.ball.rad()), self.assumption, self.ends)
+
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(
             "enclosures are not compared with operators, since balls may overlap: "
@@ -124,6 +128,23 @@ class Enclosure:
     __bool__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __eq__ = __ne__ = _refuse
     __hash__ = object.__hash__
+
+
+def _stored(number: arb) -> tuple[int, int] | float:
+    """An exact ball as mantissa and exponent, or as the float that is not finite."""
+    if not number.is_finite():
+        return float(number)
+    mantissa, exponent = number.man_exp()
+    return int(mantissa), int(exponent)
+
+
+def _restored(
+    midpoint: tuple[int, int] | float,
+    radius: tuple[int, int] | float,
+    assumption: str,
+    ends: tuple[float, float] | None,
+) -> Enclosure:
+    return Enclosure(arb(midpoint, radius), assumption, ends)
 
 
 class Outcome(Enum):

@@ -44,7 +44,10 @@ def theorem(identifier: str) -> Statement:
 
     Raises:
         ValueError: unknown; the message names the nearest identifiers.
+        TypeError: no text.
     """
+    if not isinstance(identifier, str):
+        raise TypeError(f"an identifier is text such as 'du2019-two-layer', not {type(identifier).__name__}")
     known = {statement.identifier: statement for statement in theorems()}
     if identifier not in known:
         begun = [name for name in known if identifier and name.startswith(identifier.lower())]
@@ -57,6 +60,18 @@ def theorem(identifier: str) -> Statement:
 def paper_of(statement: Statement) -> Paper:
     """The paper that a statement of the catalogue stands in."""
     return next(paper for paper in papers() if any(statement is s for s in paper.statements))
+
+
+def place_of(statement: Statement) -> tuple[str, str] | None:
+    """Where a statement of the catalogue stands: the module of its paper, and its name there."""
+    here = (m.__name__ for m in modules() if any(statement is s for s in m.PAPER.statements))
+    return next(((module, statement.name) for module in here), None)
+
+
+def at(module: str, name: str) -> Statement:
+    """The statement of some name in the module of a paper; see :func:`place_of`."""
+    found: Statement = next(s for s in importlib.import_module(module).PAPER.statements if s.name == name)
+    return found
 
 
 def label(statement: Statement) -> str:

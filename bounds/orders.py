@@ -17,6 +17,7 @@ import sympy
 from bounds import quantities as q
 from bounds.arithmetic import HiddenConstant, Outcome, Verdict
 from bounds.quantities import Unspecified
+from bounds.rendering import plain
 from bounds.settings import TwoLayer
 from bounds.statements import UNIT_ROWS, Edition, Statement
 
@@ -263,9 +264,9 @@ def implies(first: Statement, second: Statement, edition: str = "explicit", othe
             Obligation("implication", "", (*facts, *given), claim, planted=sympy.Lt(q.n, 1, evaluate=False)), timeout=5
         )
         if proof.counterexample is not None:
-            return Verdict(Outcome.FAILS, reason=f"{claim}: {proof.status}")
+            return Verdict(Outcome.FAILS, reason=f"{plain(claim)}: {proof.status}")
         if len(proof.proved_by) < 2:
-            return Verdict(Outcome.UNDECIDED, reason=f"{claim}: {proof.status}")
+            return Verdict(Outcome.UNDECIDED, reason=f"{plain(claim)}: {proof.status}")
     return Verdict(Outcome.HOLDS, reason="every condition is proved by z3 and cvc5")
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import flint
 import numpy as np
@@ -60,8 +61,9 @@ class Problem:
         zero = np.flatnonzero(~inputs.any(axis=1))
         if len(zero):
             raise ValueError(f"row {zero[0]} of X is zero and has no direction: remove {len(zero)} such rows")
-        if isinstance(self.delta, bool) or not 0 < self.delta < 1:
-            raise ValueError(f"delta is {self.delta}: a failure probability lies strictly between 0 and 1")
+        delta: object = self.delta
+        if isinstance(delta, bool) or not (isinstance(delta, Real) and 0 < float(delta) < 1):
+            raise ValueError(f"delta is {self.delta!r}: a failure probability is a number strictly between 0 and 1")
         for name, value in (("X", inputs), ("y", labels), ("delta", float(self.delta))):
             object.__setattr__(self, name, value)
 
@@ -206,6 +208,10 @@ class Problem:
             **(setting.values if setting is not None else {}),
             **{s: q.CERTIFIED[s](self) for s in symbols or () if s in q.CERTIFIED},
         }
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """By its data; the invariants are certified anew."""
+        return Problem, (self.X, self.y, self.delta)
 
     def __repr__(self) -> str:
         return f"Problem(n={self.n}, d={self.d}, delta={self.delta}, identity={self.identity[:12]})"

@@ -78,8 +78,15 @@ def compare(
         The record from which pages, tables and figures are drawn.
 
     Raises:
-        ValueError: an unknown theorem.
+        ValueError: an unknown theorem or effort.
+        TypeError: something else than a problem, or a single identifier in place of a sequence.
     """
+    if not isinstance(problem, Problem):
+        raise TypeError(f"a comparison is of a bounds.Problem(X, y), not of {type(problem).__name__}")
+    if isinstance(theorems, str):
+        raise TypeError(f"theorems is a sequence of identifiers: give [{theorems!r}]")
+    if effort not in EFFORTS:
+        raise ValueError(f"unknown effort {effort!r}: use one of {', '.join(EFFORTS)}")
     statements = named_apart([theorem(identifier) for identifier in theorems])
     statement = next((s for s in statements if _searched(s)), None)
     seconds: dict[str, float] = {}

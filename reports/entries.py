@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from sympy import Basic, Eq
+from sympy import Basic, Eq, Symbol
 
 from bounds import quantities as q
 from bounds.catalogue import paper_of, papers
-from bounds.rendering import latex
+from bounds.rendering import latex, plain
 from bounds.statements import Edition, Paper, Statement
-from reports.commands.formulas import legend, plain
 from reports.commands.records import (
     EditionEntry,
     ErrorEntry,
@@ -36,7 +35,7 @@ def entry(statement: Statement) -> TheoremEntry:
     return TheoremEntry(
         theorem=_statement(statement),
         lemmas=tuple(map(_statement, lemmas)),
-        symbols=tuple(Formula(q.MEANING[s], str(s), latex(s)) for s in legend(formulas)),
+        symbols=tuple(Formula(q.MEANING[s], str(s), latex(s)) for s in _legend(formulas)),
         citation=paper.citation,
         remark=paper.remark,
         bibtex=paper.bibtex,
@@ -111,3 +110,9 @@ def _formulas(statement: Statement) -> Iterator[Basic]:
         yield from (event.share for event in edition.events)
         for symbol, formula in edition.definitions:
             yield from (symbol, formula)
+
+
+def _legend(formulas: Iterable[Basic]) -> list[Symbol]:
+    """The symbols that occur and have a meaning, in the order of :data:`bounds.quantities.MEANING`."""
+    used = {symbol for formula in formulas for symbol in formula.free_symbols}
+    return [symbol for symbol in q.MEANING if symbol in used]

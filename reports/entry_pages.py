@@ -96,6 +96,8 @@ def _statement(statement: StatementEntry) -> Iterator[str]:
                     f": {_words(formula.text)}" if words and formula.text else "" if words else f": ${formula.latex}$"
                 )
                 yield f"- {kind} *{formula.name}*{said}"
+        if not edition.promises:
+            yield f"- Then, in words: {_words(statement.title)}"
         yield from (f"- Where ${definition.latex}$" for definition in edition.where)
         if edition.radius is not None:
             yield f"- Radius: $R = {edition.radius.latex}$"

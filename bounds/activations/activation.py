@@ -96,6 +96,9 @@ class Activation:
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        return f"Activation({self.name})"
+
     @property
     def slope(self) -> GaussianFunction:
         """The derivative, for those who need one.

@@ -129,6 +129,9 @@ class Edition:
     arguments: tuple[Callable[[Edition], Obligation], ...] = ()
     where: tuple[tuple[sympy.Symbol, sympy.Expr], ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Edition({self.name}, {self.mark})"
+
     @cached_property
     def obligations(self) -> tuple[Obligation, ...]:
         """The algebra behind the constants, for the solvers."""
@@ -193,7 +196,12 @@ class Edition:
 
         Raises:
             ValueError: shares that are not positive or exceed delta; a number of unknown name or impossible sign.
+            TypeError: something else than a problem.
         """
+        from bounds.problem import Problem
+
+        if not isinstance(problem, Problem):
+            raise TypeError(f"a theorem is applied to a bounds.Problem(X, y), not to {type(problem).__name__}")
         chosen = self._chosen({**(given or {}), **({} if initial_residual is None else {"e_0": initial_residual})})
         values = problem.values(setting, symbols={*self.symbols, *self._bounded_by} - chosen.keys())
         if fixed := sorted(str(s) for s in chosen if s in values):

@@ -58,6 +58,13 @@ class Evaluation:
         }
         return None if missing(promise.bound, known) else evaluate(promise.bound, known)
 
+    def __repr__(self) -> str:
+        return f"Evaluation({self._heading}: conditions {self.verdict.outcome})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        verdicts = {condition.name: verdict for condition, verdict in self.conditions}
+        return _restored, (self.statement, self.edition.name, verdicts, dict(self.values), self.note)
+
     def __str__(self) -> str:
         rows = [f"  {condition.name}: {verdict}" for condition, verdict in self.conditions]
         notes = [f"  note: {self.note}"] if self.note else []
@@ -85,3 +92,15 @@ class Evaluation:
 
 def _text(side: Enclosure | None) -> str:
     return "" if side is None else str(side)
+
+
+def _restored(
+    statement: Statement,
+    edition: str,
+    verdicts: Mapping[str, Verdict],
+    values: Mapping[sympy.Symbol, Enclosure],
+    note: str,
+) -> Evaluation:
+    chosen = statement.edition(edition)
+    conditions = tuple((c, verdicts[c.name]) for c in chosen.assumes if c.name in verdicts)
+    return Evaluation(statement, chosen, conditions, values, note)

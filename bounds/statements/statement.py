@@ -14,6 +14,7 @@ from bounds.arithmetic import Enclosure, Exact, NoNumber, evaluate
 from bounds.implicit import least_solution
 from bounds.settings import Setting, TwoLayer
 from bounds.statements.clauses import POSITIVE
+from bounds.statements.display import as_html, as_text
 from bounds.statements.editions import Edition, Given, KnownError
 from bounds.statements.evaluation import Evaluation
 from bounds.statements.missing import missing, unspecified
@@ -74,6 +75,23 @@ class Statement:
     concludes: Conclusion | None = None
     for_all: tuple[str, ...] = ()
     remark: str = ""
+
+    def __repr__(self) -> str:
+        name = f"{self.identifier}: {self.name}" if self.identifier else self.name
+        return f"Statement({name}, {self.title}; {', '.join(edition.name for edition in self.editions)})"
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """By its place in the catalogue, if it has one: a statement holds functions, which cannot be stored."""
+        from bounds.catalogue import at, place_of
+
+        place = place_of(self)
+        return super().__reduce__() if place is None else (at, place)
 
     @property
     def networks(self) -> str:

@@ -86,7 +86,7 @@ def _together(rows: list[ProofRow]) -> str:
 
 
 def _row(statement: str, edition: str, proof: Proof) -> ProofRow:
-    from reports.commands.formulas import plain
+    from bounds.rendering import plain
     from reports.commands.records import ProofRow
 
     obligation = proof.obligation
@@ -109,7 +109,7 @@ def _row(statement: str, edition: str, proof: Proof) -> ProofRow:
 
 
 def _question(implication: Implication) -> Question:
-    from reports.commands.formulas import plain
+    from bounds.rendering import plain
     from reports.commands.records import Question, SolverAnswer
 
     point = implication.counterexample or {}

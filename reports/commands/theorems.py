@@ -185,6 +185,7 @@ def _show_statement(statement: StatementEntry, console: Console) -> None:
         console.print(f"\n{edition.name} edition ({edition.mark}; {constants})", style="bold")
         rows = [("if", formula.name, formula.text) for formula in edition.conditions]
         rows += [("then", formula.name, formula.text) for formula in edition.promises]
+        rows += [] if edition.promises else [("then", "in words", statement.title)]
         rows += [("where", "", f"{formula.name} = {formula.text}") for formula in edition.where]
         if edition.radius is not None:
             rows.append(("radius", "", f"R = {edition.radius.text}"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from fractions import Fraction
 
 import flint
@@ -110,6 +112,20 @@ def test_known_ends_are_kept_and_compared_exactly(a: float, b: float) -> None:
     assert (between.lower, between.upper) == (low, high)
     assert compare(between, ">=", low).holds and compare(between, "<=", high).holds
     assert between.contains(low) and between.contains(high)
+
+
+@pytest.mark.parametrize(
+    "ball", [arb(0), arb(1) / 3, arb(-7, 2**-60), arb("nan"), arb("inf"), arb("-inf"), arb(0, "inf"), arb(2) ** 5000]
+)
+def test_an_enclosure_goes_to_other_processes(ball: arb) -> None:
+    for enclosure in (Enclosure(ball, "C at 1"), Enclosure(ball, ends=(0.0, 1.0))):
+        for there in (pickle.loads(pickle.dumps(enclosure)), copy.deepcopy(enclosure)):
+            assert repr(there) == repr(enclosure) and there.ends == enclosure.ends and there.kind == enclosure.kind
+            if ball.is_finite():
+                assert there.ball.mid() == ball.mid() and there.ball.contains(ball)
+                assert there.ball.rad() <= ball.rad() * arb(1 + 2**-27)
+            else:
+                assert str(there.ball) == str(ball) and str(there.ball.rad()) == str(ball.rad())
 
 
 def test_not_a_number_is_undecided() -> None:

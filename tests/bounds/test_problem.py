@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 from fractions import Fraction
 
 import flint
@@ -152,12 +154,22 @@ def test_unit_rows_are_unit_at_any_scale(d: int, exponent: float, seed: int) -> 
         (np.eye(2), np.ones(2), 0.0, "strictly between 0 and 1"),
         (np.eye(2), np.ones(2), 1.0, "strictly between 0 and 1"),
         (np.eye(2), np.ones(2), float("nan"), "strictly between 0 and 1"),
+        (np.eye(2), np.ones(2), "0.1", "delta is '0.1'"),
+        (np.eye(2), np.ones(2), None, "delta is None"),
     ],
 )
 def test_bad_input_is_refused_in_words(X: np.ndarray, y: np.ndarray, delta: float, message: str) -> None:
     with pytest.raises(ValueError, match=message) as refusal:
         Problem(X, y, delta)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_problem_goes_to_other_processes() -> None:
+    problem = Problem(np.array([[1.0, 2.0], [3.0, -4.0]]), np.array([1.0, -1.0]), 0.25)
+    before = problem.least_eigenvalue
+    for there in (pickle.loads(pickle.dumps(problem)), copy.deepcopy(problem)):
+        assert there.identity == problem.identity and not there.X.flags.writeable
+        assert repr(there.least_eigenvalue) == repr(before)
 
 
 def test_the_matrix_of_a_setting_is_computed_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import re
 from fractions import Fraction
 
@@ -20,7 +21,7 @@ from bounds.catalogue import paper_of, papers
 from bounds.implicit import least_solution
 from bounds.rendering import latex
 from bounds.settings import TwoLayer
-from bounds.statements import EPSILON, Condition, Edition, Mark, Promise, Rate, Statement
+from bounds.statements import EPSILON, Condition, Edition, Mark, Promise, Rate, Statement, hypothesis
 
 PROBLEM = Problem(np.eye(3), np.array([1.0, -1.0, 2.0]), delta=0.125)
 
@@ -106,6 +107,51 @@ def test_an_evaluation_prints_itself() -> None:
     assert html.count("<tr>") == len(answer.conditions) + 1 and html.count("<td>") == 5 * len(answer.conditions)
     assert tex.count(r"\\") == len(answer.conditions) - 1
     assert "fails" in html and "fails" in tex
+
+
+def test_a_statement_shows_its_clauses_and_no_functions() -> None:
+    made_up = statement(Condition("few", sympy.Ge(q.m, 3)), hypothesis("clean", "labels have no noise & no <b>"))
+    assert str(made_up).splitlines()[2:] == [
+        "explicit edition (re-derived)",
+        "  if few: m >= 3",
+        "  if clean: labels have no noise & no <b>",
+        "  then in words: made up",
+    ]
+    html = made_up._repr_html_()
+    assert r"<td>\(m \geq 3\)</td>" in html and "no noise &amp; no &lt;b&gt;" in html and "<td>made up</td>" in html
+    answer = made_up.check(PROBLEM, width=5)
+    assert repr(answer) == "Evaluation(Theorem, explicit edition (re-derived): conditions undecided)"
+    for found in theorems():
+        assert len(repr(found)) < 300 and found.identifier in repr(found) and "<" not in repr(found.editions)
+        assert "function" not in str(found.setting) and "function" not in repr(found.setting)
+        for edition in found.editions:
+            assert str(found).count(f"{edition.name} edition") == found._repr_html_().count(f"{edition.name} edition")
+
+
+def test_statements_and_answers_go_to_other_processes() -> None:
+    for found in theorems():
+        for part in found.graph():
+            assert pickle.loads(pickle.dumps(part)) is part
+    found = theorem("du2019-two-layer")
+    for residual in (None, 2.0):
+        answer = found.check(PROBLEM, width=10, step_size=0.01, initial_residual=residual)
+        there = pickle.loads(pickle.dumps(answer))
+        assert (
+            str(there) == str(answer)
+            and there.edition is answer.edition
+            and there._repr_html_() == answer._repr_html_()
+        )
+        promise = answer.edition.conclusions[0]
+        assert str(there.promised(promise, k=3)) == str(answer.promised(promise, k=3)) != "None"
+
+
+def test_a_theorem_wants_a_problem_and_the_catalogue_a_name() -> None:
+    found = theorem("du2019-two-layer")
+    for ask in (found.width, found.step_size, found.check):
+        with pytest.raises(TypeError, match="applied to a bounds.Problem.X, y., not to ndarray"):
+            ask(np.eye(3))  # type: ignore[operator]
+    with pytest.raises(TypeError, match="an identifier is text"):
+        theorem(found)  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 10**4), st.fractions(min_value=Fraction(1, 100), max_value=10**6, max_denominator=100))

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -101,6 +102,13 @@ def test_one_theorem_is_shown_in_full(capsys):
     assert "1 obligation:" in said(capsys, "theorems", "ding2022-independent-layers")
 
 
+def test_an_edition_without_an_inequality_concludes_in_words(capsys):
+    title = theorem("song2021-flow").title
+    for flags in ([], ["--html"]):
+        text = " ".join(said(capsys, "theorems", "song2021-flow", *flags).split())
+        assert text.count("in words") == 1 and re.search(f"in words:? {title}", text)
+
+
 def test_counterexamples_are_evaluated(capsys):
     entry = record(capsys, records.TheoremEntry, "theorems", "du2019-two-layer-flow")
     found = [e.counterexample for lemma in entry.lemmas for e in lemma.errors if e.counterexample]
@@ -109,7 +117,7 @@ def test_counterexamples_are_evaluated(capsys):
 
 def test_formulas_say_what_the_statement_says(capsys):
     """Read back as mathematics, the plain text of every explicit formula is the formula."""
-    from reports.commands.formulas import plain
+    from bounds.rendering import plain
 
     checked = 0
     for statement in {id(s): s for t in theorems() for s in t.graph()}.values():

@@ -235,3 +235,13 @@ def test_a_theorem_of_any_family_leads_a_report_with_its_own_networks() -> None:
     assert "Their own networks" in html and "names no networks" in html
     own_section = html[html.index('<section id="own">') :].partition("</section>")[0]
     assert "every label has norm O(1)" in own_section  # a hypothesis in words stands beside the run
+
+
+def test_wrong_arguments_are_named() -> None:
+    problem = Problem(DATA, LABELS)
+    with pytest.raises(TypeError, match="not of tuple"):
+        compare((DATA, LABELS))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="sequence of identifiers: give .'du2019-two-layer'."):
+        compare(problem, theorems="du2019-two-layer")
+    with pytest.raises(ValueError, match="unknown effort 'fast': use one of quick, default, full"):
+        compare(problem, effort="fast")  # type: ignore[arg-type]
