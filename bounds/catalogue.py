@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import pkgutil
+import traceback
 from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
@@ -19,10 +21,42 @@ if TYPE_CHECKING:
 
 @cache
 def modules() -> tuple[ModuleType, ...]:
-    """The modules of :mod:`bounds.papers` that hold a paper each, by year and name."""
-    names = (f"bounds.papers.{info.name}" for info in pkgutil.iter_modules(_papers.__path__))
-    found = (importlib.import_module(name) for name in names if not name.rpartition(".")[2].startswith("_"))
+    """The modules of :mod:`bounds.papers` that hold a paper each, by year and name.
+
+    Raises:
+        ValueError: a file there is wrong; says where and how.
+    """
+    names = (info.name for info in pkgutil.iter_modules(_papers.__path__))
+    found = [_module(f"bounds.papers.{name}") for name in names if not name.startswith("_")]
+    taken: dict[str, ModuleType] = {}
+    for module in found:
+        for identifier in (s.identifier for s in module.PAPER.statements if s.identifier):
+            if taken.setdefault(identifier, module) is not module:
+                raise ValueError(f"{module.__file__}: {identifier} is taken by {taken[identifier].__file__}: rename it")
     return tuple(sorted(found, key=lambda module: (module.PAPER.year, module.__name__)))
+
+
+def _module(name: str) -> ModuleType:
+    """Read the file of a paper; whatever is wrong with it is said with its place there."""
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:
+        spec = importlib.util.find_spec(name)
+        file = spec.origin if spec and spec.origin else name
+        what = error.msg if isinstance(error, SyntaxError) else error
+        raise ValueError(f"{_place(file, error)}: {what}: mend the file, or take it out of its folder") from error
+    if not isinstance(getattr(module, "PAPER", None), Paper):
+        raise ValueError(f"{module.__file__}: holds no PAPER: end it with PAPER = Paper(...), or begin its name with _")
+    return module
+
+
+def _place(file: str, error: Exception) -> str:
+    """The file, with the last of its lines that led to an error, and what kind of error it is."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if isinstance(error, SyntaxError) and error.filename == file:
+        lines = [error.lineno]
+    kind = "" if isinstance(error, ValueError) else f": {type(error).__name__}"
+    return f"{file}, line {lines[-1]}{kind}" if lines else f"{file}{kind}"
 
 
 @cache

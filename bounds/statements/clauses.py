@@ -12,6 +12,7 @@ from sympy.core.relational import Relational
 from bounds import quantities as q
 from bounds.arithmetic import Outcome, Values, Verdict, decide
 from bounds.rendering import latex
+from bounds.statements.checked import inequality
 from bounds.statements.missing import missing, unspecified
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ class Condition:
     relation: Relational | None = None
     test: Callable[[Problem], Verdict] | None = None
     words: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.relation is None) == (self.test is None):
+            raise ValueError(f"the condition {self.name!r} is either a relation or a test: give one of them")
+        if self.relation is not None:
+            inequality(self.name, self.relation)
 
     @property
     def latex(self) -> str:
@@ -81,6 +88,9 @@ class Promise:
 
     name: str
     relation: Relational
+
+    def __post_init__(self) -> None:
+        inequality(self.name, self.relation)
 
     @property
     def measured(self) -> sympy.Expr:

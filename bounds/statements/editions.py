@@ -13,6 +13,7 @@ import sympy
 
 from bounds import quantities as q
 from bounds.arithmetic import Enclosure, Exact, Values, Verdict, evaluate, exact_ball
+from bounds.statements.checked import one_of, tuple_of
 from bounds.statements.clauses import Condition, Promise, Rate
 from bounds.statements.missing import is_hidden, missing
 
@@ -129,13 +130,38 @@ class Edition:
     arguments: tuple[Callable[[Edition], Obligation], ...] = ()
     where: tuple[tuple[sympy.Symbol, sympy.Expr], ...] = ()
 
+    def __post_init__(self) -> None:
+        one_of("the name of an edition", self.name, EditionName)
+        if not isinstance(self.mark, Mark):
+            raise TypeError(f"the mark is {self.mark!r}: give Mark.READ, Mark.REDERIVED or Mark.FROM_MEMORY")
+        for what, values, kind in (
+            ("assumes", self.assumes, Condition),
+            ("promises", self.promises, Promise),
+            ("events", self.events, Event),
+            ("chain", self.chain, Link),
+            ("arguments", self.arguments, Callable),
+        ):
+            tuple_of(kind, what, values)
+
     def __repr__(self) -> str:
         return f"Edition({self.name}, {self.mark})"
 
     @cached_property
     def obligations(self) -> tuple[Obligation, ...]:
-        """The algebra behind the constants, for the solvers."""
-        return tuple(argument(self) for argument in self.arguments)
+        """The algebra behind the constants, for the solvers.
+
+        Raises:
+            ValueError: an argument cannot be written for this edition.
+        """
+        return tuple(self._obligation(argument) for argument in self.arguments)
+
+    def _obligation(self, argument: Callable[[Edition], Obligation]) -> Obligation:
+        try:
+            return argument(self)
+        except Exception as error:
+            name = getattr(argument, "__name__", repr(argument))
+            what = f"{type(error).__name__}: {error}"
+            raise ValueError(f"the argument {name} of the {self.name} edition makes no obligation: {what}") from error
 
     @property
     def conclusions(self) -> tuple[Promise, ...]:

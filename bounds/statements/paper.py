@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bounds.statements.checked import one_of, tuple_of
 from bounds.statements.statement import Statement
+
+Kind = Literal["inproceedings", "article", "misc"]
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,16 @@ class Paper:
     venue: str
     arxiv: str
     statements: tuple[Statement, ...]
-    kind: Literal["inproceedings", "article", "misc"] = "inproceedings"
+    kind: Kind = "inproceedings"
     part: str = ""
     remark: str = ""
+
+    def __post_init__(self) -> None:
+        tuple_of(str, "authors", self.authors)
+        tuple_of(Statement, "statements", self.statements)
+        one_of("kind", self.kind, Kind)
+        if not isinstance(self.year, int):
+            raise TypeError(f"the year is {self.year!r}: give a whole number")
 
     @property
     def citation(self) -> str:

@@ -13,6 +13,7 @@ from bounds import quantities as q
 from bounds.arithmetic import Enclosure, Exact, NoNumber, evaluate
 from bounds.implicit import least_solution
 from bounds.settings import Setting, TwoLayer
+from bounds.statements.checked import one_of, tuple_of
 from bounds.statements.clauses import POSITIVE
 from bounds.statements.display import as_html, as_text
 from bounds.statements.editions import Edition, Given, KnownError
@@ -75,6 +76,17 @@ class Statement:
     concludes: Conclusion | None = None
     for_all: tuple[str, ...] = ()
     remark: str = ""
+
+    def __post_init__(self) -> None:
+        one_of("dynamics", self.dynamics, Dynamics)
+        if self.concludes is not None or self.identifier:
+            one_of("concludes", self.concludes, Conclusion)
+        for what, values, kind in (
+            ("editions", self.editions, Edition),
+            ("rests_on", self.rests_on, Statement),
+            ("errors", self.errors, KnownError),
+        ):
+            tuple_of(kind, what, values)
 
     def __repr__(self) -> str:
         name = f"{self.identifier}: {self.name}" if self.identifier else self.name
