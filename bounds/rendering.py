@@ -59,11 +59,11 @@ class _Sums:
         return sorted(terms, key=_is_subtracted) if _is_subtracted(terms[0]) else terms
 
 
-class _Latex(_Sums, LatexPrinter):  # type: ignore[misc]
+class _Latex(_Sums, LatexPrinter):
     pass
 
 
-class _Plain(_Sums, StrPrinter):  # type: ignore[misc]
+class _Plain(_Sums, StrPrinter):
     def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> Any:
         if expr.exp.is_Rational and expr.exp < -1:
             return f"1/{self._print(expr.base**-expr.exp)}"
