@@ -1,8 +1,11 @@
 """The project around the packages: what the wheel carries, what an import costs, what the pages promise."""
 
 import ast
+import configparser
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -97,6 +100,51 @@ def test_pins_hold_on_any_machine():
     assert len(pins()) > 60
     for name, pin in pins().items():
         assert re.fullmatch(r"==[0-9][0-9a-z.]*", pin), (name, pin)  # no local tag, no path
+
+
+# What is installed for the checks
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is absent")
+def test_an_index_for_torch_reaches_every_installation_of_make(tmp_path):
+    def installations(*variables):
+        plan = run("make", "--dry-run", "test", "lint", "docs", f"VENV={tmp_path}", *variables, cwd=ROOT)
+        return [line for line in plan.splitlines() if "pip install" in line]
+
+    given, default = installations("TORCH_INDEX=https://example.org/cpu"), installations()
+    assert len(given) == len(default) >= 5
+    assert all("--extra-index-url https://example.org/cpu " in line for line in given)
+    assert not any("index-url" in line for line in default)
+
+
+def tox_environments():
+    """Settings of every environment of tox that installs something."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    return {name: tox[name] for name in tox.sections() if name.startswith("testenv")}
+
+
+def test_an_index_for_torch_reaches_every_environment_of_tox():
+    environments = tox_environments()
+    assert len(environments) >= 7
+    for name, settings in environments.items():
+        inherited = settings.get("set_env", environments["testenv"]["set_env"])
+        assert "PIP_EXTRA_INDEX_URL = {env:TORCH_INDEX:" in inherited, name
+
+
+def test_tox_says_what_each_environment_checks():
+    assert all(settings.get("description") for settings in tox_environments().values())
+
+
+@pytest.mark.skipif(not shutil.which("sed"), reason="sed is absent")
+def test_tox_pins_every_requirement_to_its_lower_bound(tmp_path):
+    (line,) = (x for x in tox_environments()["testenv:{lowest,latest}"]["commands_pre"].splitlines() if "sed" in x)
+    shell = shlex.split(line.partition(":")[2].replace("{env_tmp_dir}", str(tmp_path)))
+    run(*shell, cwd=ROOT)
+    found = {canonicalize_name(r.name): r for r in map(Requirement, (tmp_path / "pins.txt").read_text().split())}
+    for requirement in requirements():
+        (lower,) = (s.version for s in requirement.specifier if s.operator == ">=")
+        assert str(found[canonicalize_name(requirement.name)].specifier) == f"=={lower}"
 
 
 # What an import costs
