@@ -147,7 +147,7 @@ def _row(
             most_steps=most_steps,
             seeds=range(SEARCH_SEEDS),
             budget_seconds=seconds,
-            progress=_within(progress, f"{family.activation} networks {aim}", seconds),
+            progress=_within(progress, f"{family.activation} networks {aim}, of a budget", seconds),
             store=store,
         )
 
