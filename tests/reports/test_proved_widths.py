@@ -37,7 +37,7 @@ def rows(tmp_path_factory):
             )
         )
     assert {stage for stage, _, _ in said} == {
-        f"{family} networks {aim}" for family in ("ReLU", "tanh") for aim in ("proved", "trained")
+        f"{family} networks {aim}, of a budget" for family in ("ReLU", "tanh") for aim in ("proved", "trained")
     }
     assert all(0 <= done <= total for _, done, total in said)
     return found
