@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports.commands.records import TheoremEntry, TheoremList
-from reports.tables import escape
+from reports.tables import escape, needs, sentence
 
 
 def entry_latex(record: TheoremEntry) -> str:
     """The editions of a theorem, each as a paragraph with its conditions and promises (amsmath)."""
-    return "\n".join(_paragraphs(record))
+    return "\n".join((needs("amsmath"), *_paragraphs(record)))
 
 
 def _paragraphs(record: TheoremEntry) -> Iterator[str]:
@@ -18,15 +18,28 @@ def _paragraphs(record: TheoremEntry) -> Iterator[str]:
     yield f"% {record.citation}"
     for edition in statement.editions:
         yield rf"\paragraph{{{escape(statement.name)}, {edition.name} edition ({edition.mark}).}}"
-        words = [rf"\text{{{escape(c.name)}}}" for c in edition.conditions if c.latex.startswith(r"\text")]
-        assumed = [*words, *(c.latex for c in edition.conditions if not c.latex.startswith(r"\text"))]
-        promised, defined = [p.latex for p in edition.promises], [d.latex for d in edition.where]
-        for word, formulas in (("If", assumed), ("then", promised), ("where", defined)):
-            if formulas:
-                yield word
-                yield r"\begin{gather*}"
-                yield " \\\\\n".join(f"  {formula}" for formula in formulas)
-                yield r"\end{gather*}"
+        in_words = [c for c in edition.conditions if c.latex.startswith(r"\text")]
+        said = "; ".join(sentence(": ".join(filter(None, (c.name, c.text)))) for c in in_words)
+        assumed = [c.latex for c in edition.conditions if c not in in_words]
+        yield from _clause(" ".join(filter(None, ("If", said, "and" if said and assumed else ""))), assumed)
+        if edition.promises:
+            yield from _clause("then", [p.latex for p in edition.promises])
+        else:
+            yield f"then, in words: {sentence(statement.title)}."
+        radius = [] if edition.radius is None else [f"R = {edition.radius.latex}"]
+        if defined := [*(d.latex for d in edition.where), *radius]:
+            yield from _clause("where", defined)
+        if edition.events:
+            events = "; ".join(f"{sentence(e.name)}: {sentence(e.value)}" for e in edition.events)
+            yield rf"The failure probability $\delta$ is split among $\delta_i$. {events}."
+
+
+def _clause(words: str, formulas: list[str]) -> Iterator[str]:
+    yield words
+    if formulas:
+        yield r"\begin{gather*}"
+        yield " \\\\\n".join(f"  {formula}" for formula in formulas)
+        yield r"\end{gather*}"
 
 
 def list_latex(record: TheoremList) -> str:
@@ -47,5 +60,14 @@ def list_latex(record: TheoremList) -> str:
     )
     head = r"theorem & dynamics & width & constants & concludes & mark \\"
     return "\n".join(
-        (r"\begin{tabular}{llllll}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}")
+        (
+            needs("amsmath,booktabs"),
+            r"\begin{tabular}{llllll}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+        )
     )

@@ -18,7 +18,7 @@ _REPAIRS = {
 }
 """What latex2mathml leaves to the dictionary of operators, which would stretch the bars of a norm as tall as a fraction
 beside it, space bars and slashes like relations, and set a sign like a difference."""
-_GREEK = {
+GREEK = {
     "lambda": "λ",
     "delta": "δ",
     "eta": "η",
@@ -27,6 +27,10 @@ _GREEK = {
     "tau": "τ",
     "sigma": "σ",
     "alpha": "α",
+    "gamma": "γ",
+    "theta": "θ",
+    "rho": "ρ",
+    "mu": "μ",
     "Omega": "Ω",
     "omega": "ω",
     "eps": "ε",
@@ -34,8 +38,8 @@ _GREEK = {
     "pi": "π",
     "sum": "Σ",
 }
-_SUBSCRIPT = re.compile(rf"\b({'|'.join(_GREEK)}|[A-Za-z])((?:&#39;)?)_(perp|max|min|\w{{1,2}})\b")
-_WORD = re.compile(rf"\b(?:({'|'.join(_GREEK.keys() - {'sum'})})\b|sum(?=\())")
+_SUBSCRIPT = re.compile(rf"\b({'|'.join(GREEK)}|[A-Za-z])((?:&#39;)?)_(perp|max|min|\w{{1,2}})\b")
+_WORD = re.compile(rf"\b(?:({'|'.join(GREEK.keys() - {'sum'})})\b|sum(?=\())")
 _ROOT = re.compile(r"\bsqrt\((\w)\)")
 _MINUS = re.compile(r"(?<![^\s(=])-(?=\d)")
 """Before a number that it belongs to, not between two."""
@@ -73,7 +77,7 @@ def plain_formulas(text: str) -> str:
     for written, symbol in _CHARACTERS.items():
         text = text.replace(written, symbol)
     text = _MINUS.sub("−", text)
-    text = re.sub(rf"\b({'|'.join(_GREEK.keys() - {'sum'})})(?=_|\b)", lambda m: _GREEK[m[0]], text)
+    text = re.sub(rf"\b({'|'.join(GREEK.keys() - {'sum'})})(?=_|\b)", lambda m: GREEK[m[0]], text)
     text = re.sub(r"_(\d)", lambda m: m[1].translate(_LOWERED), text)
     return re.sub(r"\^(\d+)(?!\d*\.)", lambda m: m[1].translate(_RAISED), text)
 
@@ -85,7 +89,7 @@ def formulas(text: str) -> Markup:
     for written, symbol in _SYMBOLS.items():
         html = html.replace(written, symbol)
     html = _MINUS.sub("−", html)
-    html = _SUBSCRIPT.sub(lambda m: f"{_GREEK.get(m[1], m[1])}{m[2]}<sub>{'⊥' if m[3] == 'perp' else m[3]}</sub>", html)
-    html = _WORD.sub(lambda m: _GREEK[m[0]], html)
+    html = _SUBSCRIPT.sub(lambda m: f"{GREEK.get(m[1], m[1])}{m[2]}<sub>{'⊥' if m[3] == 'perp' else m[3]}</sub>", html)
+    html = _WORD.sub(lambda m: GREEK[m[0]], html)
     html = _EXPONENT.sub(lambda m: f" × 10<sup>{m[1].replace('-', '−')}{m[2]}</sup>", html)
     return Markup(re.sub(r"\^(\d+\.\d+|\w+|\([^()]*\))", r"<sup>\1</sup>", html))

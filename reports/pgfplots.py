@@ -1,7 +1,8 @@
 r"""The figures as pgfplots sources, for papers that set them in their own fonts: text, with the data beside it.
 
 Each ``NAME.tex`` is a tikzpicture that reads ``NAME-1.dat`` and so on from ``\zerolossfigures``, by default the folder
-that LaTeX runs in. The data hold every recorded point; ``standalone.tex`` compiles all figures.
+that LaTeX runs in; its first line names the packages that it needs. What is wider than the text is scaled down to it.
+The data hold every recorded point; ``standalone.tex`` compiles all figures.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from itertools import groupby
 
 from reports.figures import is_lower_estimate
 from reports.schema import Comparison, Number
-from reports.tables import escape
+from reports.tables import FITTED, escape, needs
 
+PACKAGES = "amsmath,amssymb,pgfplots"
 _DASHES = ("densely dashed", "dash dot", "densely dotted")
 _HEAD = "\n".join(
     [
         r"\documentclass[11pt]{article}",
         r"\usepackage[utf8]{inputenc}",
         r"\usepackage[a4paper,margin=20mm]{geometry}",
-        r"\usepackage{amsmath,amssymb,pgfplots}",
+        rf"\usepackage{{{PACKAGES}}}",
         r"\pgfplotsset{compat=1.16}",
         r"\begin{document}",
         r"\centering",
@@ -74,10 +76,10 @@ def sources(figures: Iterable[tuple[str, Sequence[Panel]]]) -> dict[str, str]:
 
 def _written(name: str, panels: Sequence[Panel]) -> dict[str, str]:
     files = {}
-    lines = [r"\providecommand\zerolossfigures{.}%"]
+    lines = [needs(PACKAGES), r"\providecommand\zerolossfigures{.}% the folder of the .dat files"]
     number = 0
     for panel in panels:
-        lines += [r"\begin{tikzpicture}", r"\begin{axis}[", *(f"  {option}," for option in panel.options), "]"]
+        lines += [FITTED, r"\begin{tikzpicture}", r"\begin{axis}[", *(f"  {option}," for option in panel.options), "]"]
         for plot in panel.plots:
             number += 1
             files[f"{name}-{number}.dat"] = _data(plot.columns)
@@ -87,7 +89,7 @@ def _written(name: str, panels: Sequence[Panel]) -> dict[str, str]:
                 rf"\addplot+[{plot.options}] table[x={x}, y={y}{bars}] {{\zerolossfigures/{name}-{number}.dat}};"
                 + (rf" \addlegendentry{{{plot.legend}}}" if plot.legend else "")
             )
-        lines += [r"\end{axis}", r"\end{tikzpicture}"]
+        lines += [r"\end{axis}", r"\end{tikzpicture}}"]
     return {f"{name}.tex": "\n".join(lines) + "\n", **files}
 
 

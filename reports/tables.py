@@ -1,16 +1,17 @@
-r"""Tables for papers: booktabs and siunitx, one file each, to be read with ``\input``.
+r"""Tables for papers: booktabs and siunitx, one file each, to be read with ``\input`` into any class.
 
-They need the packages booktabs, siunitx and amsmath, the one of own networks also longtable; ``standalone.tex`` has
-them and compiles all.
+The first line of each names the packages that it needs. What is wider than the text is scaled down to it, and in two
+columns a table spans both. ``standalone.tex`` compiles all.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from reports.figures import is_lower_estimate
-from reports.mathematics import plain_formulas
+from reports.mathematics import GREEK, plain_formulas
 from reports.numerals import as_latex, decades, digits_of, digits_of_float, digits_of_width, lowest_kind
 from reports.schema import Comparison, Number, OwnEdition, OwnNetwork
 
@@ -37,17 +38,16 @@ _SPECIAL = {
     "→": r"$\to$",
     "±": r"$\pm$",
     "ᵀ": r"\textsuperscript{T}",
-    "ω": r"$\omega$",
-    "λ": r"$\lambda$",
-    "η": r"$\eta$",
-    "δ": r"$\delta$",
     "ε": r"$\varepsilon$",
-    "β": r"$\beta$",
-    "κ": r"$\kappa$",
-    "σ": r"$\sigma$",
-}
+    "Σ": r"$\sum$",
+} | {character: rf"$\{name}$" for name, character in GREEK.items() if name not in ("eps", "sum")}
+PACKAGES = "amsmath,amssymb,booktabs,graphicx,siunitx"
+FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Opens a box that is scaled down where it is wider than the text; closed by a brace."""
+
 _CLEAR = {"own-networks.tex": "\\clearpage"}
 """Before a table that does not float, those that do are set."""
+_SUBSCRIPTED = re.compile(r"([A-Za-z]|\$\\[a-z]+\$)\\_(perp|max|min|\w{1,2})\b")
 _SUPERSCRIPTS = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 
@@ -62,9 +62,19 @@ def tables(comparison: Comparison) -> dict[str, str]:
     return {**made, "standalone.tex": _standalone(comparison.title, made)}
 
 
+def needs(packages: str) -> str:
+    """The first line of a source, for whoever reads it into a document of their own."""
+    return rf"% needs \usepackage{{{packages}}}"
+
+
 def escape(text: str) -> str:
     """Write any text in LaTeX; characters that pdflatex has no glyph for become question marks."""
     return "".join(_character(c) for c in text)
+
+
+def sentence(text: str) -> str:
+    """Write a sentence with plain formulas, such as ``sigma_min(J) <= lambda_0 / 2``, in LaTeX."""
+    return _SUBSCRIPTED.sub(r"\1\\textsubscript{\2}", escape(plain_formulas(text)))
 
 
 def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
@@ -259,29 +269,35 @@ def _table(name: str, caption: str, columns: str, head: Sequence[str], rows: Ite
     title = [" & ".join(head) + r" \\", r"\midrule"] if any(head) else []
     return "\n".join(
         [
-            r"\begin{table}[htbp]",
+            needs(PACKAGES),
+            r"\begin{table*}[htbp]",
             r"\centering\small",
-            rf"\caption{{{caption}}}\label{{tab:zeroloss-{name}}}",
+            rf"\caption{{{caption}}}\label{{tab:zeroloss-{name}}}\par\smallskip",
+            FITTED,
             rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
             r"\toprule",
             *title,
             *body,
             r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
+            r"\end{tabular}}",
+            r"\end{table*}",
             "",
         ]
     )
 
 
 def _own_networks(networks: Iterable[OwnNetwork]) -> str:
-    """Both sides of every promise of theorems of other families, over as many pages as they take."""
-    columns = f"{_wrapped('4.6cm')}{_wrapped('3.2cm')}{_wrapped('3.2cm')}l{_wrapped('2.6cm')}"
+    """Both sides of every promise of theorems of other families, over as many pages as they take, in one column."""
+    shares = ("0.26", "0.21", "0.21", "0.12", "0.2")
+    columns = "".join(_wrapped(rf"\dimexpr{share}\linewidth-1.6\tabcolsep\relax") for share in shares)
     head = r"promise & measured & promised & decades & on this run \\"
     parts = [[*([r"\addlinespace[1.5ex]"] if rank else []), *_own_network(one)] for rank, one in enumerate(networks)]
     return "\n".join(
         [
-            r"{\small",
+            needs(f"{PACKAGES},longtable"),
+            r"\makeatletter\let\zerolossback\relax",
+            r"\if@twocolumn\onecolumn\let\zerolossback\twocolumn\fi\makeatother",
+            r"{\footnotesize",
             rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
             r"\caption{Theorems of other families, each on a run of its own networks: both sides of every promise.}"
             r"\label{tab:zeroloss-own-networks}\\",
@@ -297,6 +313,7 @@ def _own_networks(networks: Iterable[OwnNetwork]) -> str:
             r"\endfoot",
             *(line for lines in parts for line in lines),
             r"\end{longtable}}",
+            r"\zerolossback",
             "",
         ]
     )
@@ -332,11 +349,12 @@ def _own_edition(edition: OwnEdition) -> Iterator[str]:
         apart = "--" if side.promised is None else as_latex(decades(side.decades_lower, side.decades_upper))
         sides = (_digits(side.measured), _digits(side.promised), apart, _seen(side.verdict))
         yield " & ".join((escape(side.name), *sides)) + r" \\*"
-        yield _across(rf"\quad ${side.latex}$" + (rf" \quad {escape(plain_formulas(side.note))}" if side.note else ""))
+        yield _across(rf"\quad ${side.latex}$" + (rf" \quad {sentence(side.note)}" if side.note else ""))
 
 
 def _across(words: str, end: str = r"\\") -> str:
-    return rf"\multicolumn{{5}}{{@{{}}{_wrapped('16.5cm')}@{{}}}}{{{words}}} {end}"
+    column = _wrapped(r"\linewidth")
+    return rf"\multicolumn{{5}}{{@{{}}{column}@{{}}}}{{{words}}} {end}"
 
 
 def _wrapped(width: str) -> str:
@@ -349,8 +367,8 @@ def _standalone(title: str, made: Iterable[str]) -> str:
             r"\documentclass{article}",
             r"\usepackage[utf8]{inputenc}",
             r"\usepackage[a4paper,margin=20mm]{geometry}",
-            r"\usepackage{amsmath,amssymb,booktabs,longtable,siunitx}",
-            r"\setlength{\belowcaptionskip}{6pt}\setlength{\LTcapwidth}{\textwidth}",
+            rf"\usepackage{{{PACKAGES},longtable}}",
+            r"\setlength{\LTcapwidth}{\textwidth}",
             r"\begin{document}",
             rf"\section*{{{escape(title)}}}",
             *(f"{_CLEAR.get(name, '')}\\input{{{name.removesuffix('.tex')}}}" for name in made),

@@ -146,7 +146,21 @@ def test_bibtex_and_latex_stand_alone(capsys):
     assert said(capsys, "theorems", "du2019-two-layer", "--bibtex").startswith("@inproceedings{du2019gradient,")
     text = said(capsys, "theorems", "du2019-two-layer", "--latex")
     editions = theorem("du2019-two-layer").editions
-    assert text.count(r"\begin{gather*}") == text.count(r"\end{gather*}") == 2 * len(editions)
+    parts = sum(2 + bool(edition.definitions) for edition in editions)
+    assert text.count(r"\begin{gather*}") == text.count(r"\end{gather*}") == parts
+
+
+def test_a_statement_in_latex_leaves_nothing_out(capsys):
+    def latex(identifier):
+        text = said(capsys, "theorems", identifier, "--latex")
+        return "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+
+    explicit = latex("du2019-two-layer").split(r"\paragraph")[2]
+    assert explicit.count("R = ") == 1 and r"$\delta$\textsubscript{2}: few neurons start near a kink" in explicit
+    assert "If unit inputs; separable by the kernel: the infinite-width kernel separates" in latex("ji2020-logistic")
+    title = theorem("song2021-flow").title
+    assert "If\n\\begin{gather*}" in latex("song2021-flow") and f"then, in words: {title}." in latex("song2021-flow")
+    assert all("?" not in latex(t.identifier) for t in theorems())  # a character that LaTeX has no glyph for
 
 
 def test_the_whole_catalogue_is_cited_and_set(capsys):

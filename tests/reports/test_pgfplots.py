@@ -1,10 +1,14 @@
 import re
+from pathlib import Path
 
 import pytest
 
 from reports.pgfplots import pgfplots
+from reports.tables import tables
 from tests.reports.sample import sample
 from tests.reports.test_tables import HOSTILE, compiled
+
+DOCS = Path(__file__).parents[2] / "docs" / "papers.md"
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +41,16 @@ def test_the_loss_data_equal_the_record(made):
 
 def test_the_figures_compile(latex, made, tmp_path):
     compiled(latex, made, tmp_path)
+
+
+def test_the_figures_fit_a_paper_that_has_the_packages_they_name(latex, made, tmp_path):
+    compiled(latex, made, tmp_path, "twocolumn")
+
+
+def test_the_paper_of_the_docs_compiles(latex, made, tmp_path):
+    (document,) = re.findall(r"```latex\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    for folder, files in (("tables", tables(sample())), ("figures", made)):
+        (tmp_path / folder).mkdir()
+        for name, text in files.items():
+            (tmp_path / folder / name).write_text(text)
+    compiled(latex, {"standalone.tex": document}, tmp_path)
