@@ -74,8 +74,8 @@ def _blow_up() -> Verdict:
 
 
 ERROR = KnownError(
-    "For separations above 1 the formula of lambda is not the order of anything: log(1/delta) is negative, and lambda "
-    "grows without bound as delta approaches d^(1/d), which is below sqrt(2) for d >= 5. min(delta, 1) is meant.",
+    "For separations rho above 1 the lower bound is not the order of anything: log(1/rho) is negative, and the bound "
+    "grows without limit as rho approaches d^(1/d), which is below sqrt(2) for d >= 5. min(rho, 1) is meant.",
     _blow_up,
 )
 DIMENSION = Condition("dimension", Ge(d, 3))
@@ -136,7 +136,7 @@ shallow = Statement(
                 Promise("least eigenvalue", Ge(initial_least_eigenvalue, c * corrected_value)),
                 Promise("least eigenvalue, above", Le(initial_least_eigenvalue, C_1 * nearest)),
             ),
-            reason="Data that are delta-separated are min(delta, 1)-separated.",
+            reason="Data that are rho-separated are min(rho, 1)-separated.",
         ),
     ),
     rests_on=(first_layer,),
@@ -210,7 +210,7 @@ deep = Statement(
                 Promise("least eigenvalue", Ge(initial_least_eigenvalue, c * deep_corrected)),
                 Promise("least eigenvalue, above", Le(initial_least_eigenvalue, C_1 * layers)),
             ),
-            reason="Data that are delta-separated are min(delta, 1)-separated.",
+            reason="Data that are rho-separated are min(rho, 1)-separated.",
         ),
     ),
     rests_on=(shallow,),
@@ -225,4 +225,5 @@ PAPER = Paper(
     venue="Advances in Neural Information Processing Systems (NeurIPS) 37",
     arxiv="2405.14630",
     statements=(first_layer, shallow, uniform, deep),
+    remark="rho is the separation of the inputs, which the paper calls delta; delta is the probability of failure.",
 )
