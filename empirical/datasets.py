@@ -42,6 +42,9 @@ class Dataset:
     rows: np.ndarray
     description: str
 
+    def __repr__(self) -> str:
+        return f"Dataset({self.description})"
+
 
 @dataclass(frozen=True)
 class _Source:

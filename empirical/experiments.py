@@ -104,6 +104,12 @@ class NetworkRun(msgspec.Struct, frozen=True, kw_only=True):
         """The content hash of the specification."""
         return self.spec.key
 
+    def __repr__(self) -> str:
+        return (
+            f"NetworkRun({type(self.spec.family).__name__}, seed {self.spec.seed}, up to {self.at[-1]:g}: "
+            f"loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g}, {self.verdict})"
+        )
+
     def row(self) -> dict[str, Scalar]:
         """Its specification and verdict, both ends of the loss, and of each observable the last numbers."""
         row = self.spec.row() | {"verdict": self.verdict, "reason": self.reason}

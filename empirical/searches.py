@@ -183,6 +183,9 @@ class LeastWidth(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the promised curve fell by less than a factor 2, so that the runs test nothing."""
         return self.promised_fall < 2
 
+    def __repr__(self) -> str:
+        return f"LeastWidth({self})"
+
     def __str__(self) -> str:
         if self.too_short:
             return f"too short to tell: in {self.horizon} steps the promised curve falls by {self.promised_fall:.3g}"

@@ -114,6 +114,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """1/2 ||e(k)||^2 for each recorded step."""
         return np.square(self.residual_norms) / 2
 
+    def __repr__(self) -> str:
+        spec = self.spec
+        return (
+            f"Run(width {spec.width}, seed {spec.seed}, {self.steps_taken} steps of {spec.step_size:g}: "
+            f"loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g}, {self.verdict})"
+        )
+
     def initial_network(self) -> TwoLayerNetwork:
         """The weights the run started from, drawn again from its seed."""
         return initial_network(self.spec.width, self.spec.dimension, self.spec.seed)

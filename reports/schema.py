@@ -517,3 +517,19 @@ class Comparison(msgspec.Struct, frozen=True):
     seconds: dict[str, float]
     commands: tuple[str, ...]
     own_networks: tuple[OwnNetwork, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.title}: {len(self.editions)} editions, {len(self.runs)} runs)"
+
+    def __str__(self) -> str:
+        from reports.summary import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """The whole page, in a frame of a notebook."""
+        from html import escape
+
+        from reports.page import page
+
+        return f'<iframe srcdoc="{escape(page(self))}" style="width: 100%; height: 80vh; border: 0"></iframe>'

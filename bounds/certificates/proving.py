@@ -105,6 +105,9 @@ class Certificate:
         """From when on the rate holds, in words."""
         return "in every step" if self.steps is None else f"in every step from step {self.steps} on"
 
+    def __repr__(self) -> str:
+        return f"Certificate({self})"
+
     def __str__(self) -> str:
         rate = f"the residual decays like exp(-{self.decay:.6g} t)"
         if self.step_size is not None:
@@ -128,6 +131,9 @@ class Refusal:
     verdict: Verdict
     mend: str
     point: Point | None = None
+
+    def __repr__(self) -> str:
+        return f"Refusal({self})"
 
     def __str__(self) -> str:
         sides = ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from reports.commands.console import digits, progress, remark, resumable, show, table
+from reports.commands.console import progress, remark, resumable, show
 from reports.commands.options import DEFAULT_DATA, DataOptions, Flag, require
 
 if TYPE_CHECKING:
@@ -102,26 +102,8 @@ def _command(options: DataOptions, theorems: str | None, quick: bool, full: bool
 
 
 def _page(comparison: Comparison, out: Path, console: Console) -> None:
-    from reports.commands.own_networks import promises
+    from reports.summary import summary
 
-    console.print(comparison.title)
-    for note in comparison.notes:
-        console.print(f"note: {note}")
-    rows = [
-        (f"{row.statement}, {row.edition}", digits(row.width, ">="), digits(row.step_size, "<="))
-        for row in comparison.editions
-        if row.identifier and row.width is not None
-    ]
-    if comparison.least_width is not None:
-        rows.append(("measured", digits(comparison.least_width.interval), "-"))
-    console.print(table(("edition", "width", "step"), rows))
-    runs = ((run.label, run.edition, run.condition, run.conclusion) for run in comparison.runs)
-    console.print(table(("run", "edition", "condition", "conclusion, measured"), runs))
-    for one in comparison.own_networks:
-        for edition in one.editions:
-            console.print(
-                f"{one.identifier}, {edition.edition} edition, on its own networks; conditions there: "
-                f"{edition.condition} by certified numbers, {edition.condition_measured} with the run's own"
-            )
-            console.print(promises(edition))
+    for part in summary(comparison):
+        console.print(part)
     console.print(f"the page: {out / 'index.html'}")

@@ -70,6 +70,7 @@ def test_the_path_of_a_flow_and_of_a_descent():
         method=GradientFlow(horizon=2),
         observe={"travel": [1.0, 2.0]},
     )
+    assert repr(flow).startswith("NetworkRun(TwoLayer, seed 0, up to 2: loss ") and len(repr(flow)) < 100
     for at, length in zip(flow.at, flow.path_lengths, strict=True):
         if at:
             distance = flow.series("travel", "distance")[at]

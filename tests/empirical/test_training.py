@@ -115,6 +115,12 @@ def test_a_run_on_four_orthonormal_inputs_obeys_every_bound_of_the_sharp_edition
         assert max(seen.flips_per_input) <= max(seen.movable_at_travel)
 
 
+def test_a_run_shows_its_loss_and_not_all_its_numbers():
+    run = train(np.eye(3), np.ones(3), width=8, step_size=0.5, steps=20, seed=4)
+    first, last = (f"{loss:.4g}" for loss in (run.losses[0], run.losses[-1]))
+    assert repr(run) == f"Run(width 8, seed 4, 20 steps of 0.5: loss {first} -> {last}, finished)"
+
+
 def test_a_diverging_run_ends_with_a_verdict():
     run = train(X, Y, width=40, step_size=500.0, steps=400, seed=0)
     assert run.verdict == "diverged" and "residual norm" in run.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bounds import Problem, theorem
 from bounds.gram import rounding_contributions
 from empirical.store import Store
 from empirical.training import train
+from reports.commands.console import digits
 from reports.comparison import compare, named_apart
 from reports.measurement import EFFORTS, Effort, orthonormal
 from reports.page import page
@@ -245,3 +247,18 @@ def test_wrong_arguments_are_named() -> None:
         compare(problem, theorems="du2019-two-layer")
     with pytest.raises(ValueError, match="unknown effort 'fast': use one of quick, default, full"):
         compare(problem, effort="fast")  # type: ignore[arg-type]
+
+
+def test_a_comparison_shows_itself(comparison: Comparison) -> None:
+    assert len(repr(comparison)) < 200 and comparison.title in repr(comparison)
+    text = str(comparison)
+    for row in comparison.editions:
+        assert row.width is None or not row.identifier or f"{row.statement}, {row.edition}" in text
+    for ledger in comparison.ledgers:
+        _, _, table = text.partition(f"where {ledger.statement}, {ledger.edition}, gives width away")
+        words = " ".join(table.split())
+        for step in ledger.steps:
+            assert digits(step.width_after) in words and words.index(digits(step.promised)) >= 0
+    frame = comparison._repr_html_()
+    assert frame.startswith("<iframe srcdoc=") and html.unescape(frame).count("<h2") == page(comparison).count("<h2")
+    assert frame.count("<") == 2  # the page stands in an attribute

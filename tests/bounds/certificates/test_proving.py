@@ -93,6 +93,7 @@ def test_descent_in_fifty_digits_stays_inside_every_claim(
     push = np.random.default_rng(seed).standard_normal(network.parameters)
     weights = shifted(network, weights, 10**exponent * push / np.linalg.norm(push))
     first = certify(weights, network, Problem(X, y))
+    assert repr(first) == f"{type(first).__name__}({first})"  # and not all its weights
     if isinstance(first, Refusal):
         event("refused")
         return
