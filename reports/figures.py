@@ -26,7 +26,7 @@ from reports.drawing import (
     thinned,
     width_axis,
 )
-from reports.numerals import as_text, decades, digits_of, digits_of_float
+from reports.numerals import as_text, decades, digits_of, digits_of_float, is_lower_estimate
 from reports.schema import Comparison, EditionRow, FigureOnePanel, LeastWidthRow, Ledger, Number, RunRow, WidthSeries
 
 
@@ -49,11 +49,6 @@ def _figures(comparison: Comparison) -> Iterator[Illustration]:
         yield against_width(comparison.series)
     if comparison.figure_one:
         yield figure_one(comparison.figure_one)
-
-
-def is_lower_estimate(number: Number) -> bool:
-    """Whether a number rests on a hidden constant, so that a required width is at least this."""
-    return bool(number.assumption)
 
 
 def required_widths(rows: Sequence[EditionRow], least: LeastWidthRow | None) -> Illustration:

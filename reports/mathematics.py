@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 
-from latex2mathml.converter import convert
-from markupsafe import Markup, escape
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _REPAIRS = {
     r"<mo>(&#x02016;|&#x0007C;)</mo>": r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>',
@@ -62,6 +63,9 @@ _SYMBOLS = {
 @cache
 def mathml(latex: str) -> Markup:
     """Set LaTeX as MathML in a line of text, fractions at full size; what cannot be read is shown as its source."""
+    from latex2mathml.converter import convert
+    from markupsafe import Markup
+
     try:
         element = convert(latex)
     except Exception:  # the library raises a dozen unrelated kinds
@@ -84,6 +88,8 @@ def plain_formulas(text: str) -> str:
 
 def formulas(text: str) -> Markup:
     """Set the formulas in a sentence of a theorem file, such as ``lambda_0 / (24 S)`` or ``||H - H(0)|| <= 2 n``."""
+    from markupsafe import Markup, escape
+
     html = str(escape(text))
     html = _ROOT.sub(r"√\1", html)
     for written, symbol in _SYMBOLS.items():

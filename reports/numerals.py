@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from reports.schema import Number, NumberKind
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 KINDS: tuple[NumberKind, ...] = ("float", "estimated", "enclosed", "exact")
 """From the least to the most trusted."""
@@ -29,6 +31,11 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def lowest_kind(*numbers: Number) -> NumberKind:
     """The kind of a result computed from several numbers: the lowest among them."""
     return min((number.kind for number in numbers), key=KINDS.index)
+
+
+def is_lower_estimate(number: Number) -> bool:
+    """Whether a number rests on a hidden constant, so that a required width is at least this."""
+    return bool(number.assumption)
 
 
 def digits_of(number: Number, digits: int = 4) -> str:
@@ -110,6 +117,8 @@ def as_text(digits: str) -> str:
 
 def as_html(digits: str) -> Markup:
     """Set plain digits for the page: ``1.03 × 10<sup>11</sup>``."""
+    from markupsafe import Markup
+
     return Markup('<span class="num">') + Markup(_LITERAL.sub(_html_literal, digits)) + Markup("</span>")
 
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.drawing import Illustration, stylesheet
-from reports.figures import figures, is_lower_estimate
+from reports.figures import figures
 from reports.mathematics import formulas, mathml
 from reports.numerals import (
     NOT_FOUND,
@@ -21,6 +21,7 @@ from reports.numerals import (
     digits_of,
     digits_of_float,
     digits_of_width,
+    is_lower_estimate,
     lowest_kind,
 )
 from reports.schema import AskedWidth, Comparison, EditionRow, LoosenessRow, Number, ProvedWidthRow, SideRow

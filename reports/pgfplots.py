@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from reports.figures import is_lower_estimate
+from reports.numerals import is_lower_estimate
 from reports.schema import Comparison, Number
 from reports.tables import FITTED, escape, needs
 

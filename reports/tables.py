@@ -10,9 +10,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from reports.figures import is_lower_estimate
 from reports.mathematics import GREEK, plain_formulas
-from reports.numerals import as_latex, decades, digits_of, digits_of_float, digits_of_width, lowest_kind
+from reports.numerals import (
+    as_latex,
+    decades,
+    digits_of,
+    digits_of_float,
+    digits_of_width,
+    is_lower_estimate,
+    lowest_kind,
+)
 from reports.schema import Comparison, Number, OwnEdition, OwnNetwork
 
 _SPECIAL = {

@@ -150,6 +150,15 @@ def test_bibtex_and_latex_stand_alone(capsys):
     assert text.count(r"\begin{gather*}") == text.count(r"\end{gather*}") == parts
 
 
+def test_statements_are_set_in_latex_without_any_extra(folder):
+    """As after ``pip install zeroloss``: what extras bring is hidden."""
+    hidden = ("torch", "sklearn", "matplotlib", "jinja2", "markupsafe", "latex2mathml", "z3", "cvc5", "llvmlite")
+    program = f"import sys; sys.modules |= dict.fromkeys({hidden}); from reports.cli import main; sys.exit(main())"
+    for tokens in (["du2019-two-layer", "--latex"], ["--latex"], ["du2019-two-layer"], ["--bibtex"]):
+        done = subprocess.run([sys.executable, "-c", program, "theorems", *tokens], capture_output=True, text=True)
+        assert done.returncode == 0 and len(done.stdout) > 500, done.stderr
+
+
 def test_a_statement_in_latex_leaves_nothing_out(capsys):
     def latex(identifier):
         text = said(capsys, "theorems", identifier, "--latex")
