@@ -116,9 +116,12 @@ class Emitter:
 
     def below(self, first: ir.Value, stop: ir.Value, lanes: int) -> ir.Value:
         """Which of the indices first, first + 1, ... lie below ``stop``."""
-        along = ir.Constant(ir.VectorType(INTEGER, lanes), list(range(lanes)))
-        indices = self.builder.add(self.broadcast(first, lanes), along)
-        return self.builder.icmp_signed("<", indices, self.broadcast(stop, lanes))
+        one, count = INTEGER(1), self.least(self.builder.sub(stop, first), INTEGER(lanes))
+        some = self.builder.icmp_signed(">", count, INTEGER(0))
+        bits = self.builder.sub(self.builder.shl(one, self.builder.select(some, count, INTEGER(0))), one)
+        mask = ir.VectorType(ir.IntType(1), lanes)
+        # a comparison of vectors would be moved into the loops that use it
+        return self.builder.bitcast(self.builder.trunc(bits, ir.IntType(lanes)), mask)
 
     def load_where(self, mask: ir.Value, array: ir.Value, at: ir.Value) -> ir.Value:
         """A vector as long as the mask, where this is false 0; nothing is read there."""

@@ -11,20 +11,19 @@ weights that are computed from others) give their columns of J for some inputs a
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
+from torch.nn.functional import conv1d, conv2d, linear
 
 from empirical.jacobians import add_jacobian_products
 from empirical.networks.two_layer import Trained, TwoLayerNetwork
-from empirical.products import FastLayers, product
+from empirical.products import FastLayers, product, transformed
 
-_Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 _MIXING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 TEMPORARY = 2**24
 """Entries of the largest temporary array beside the layers' inputs and gradients."""
@@ -68,10 +67,10 @@ def gram_matrix(
         raise ValueError("a module says by requires_grad which parameters are trained: leave out trained=")
     if dtype or device:
         network = copy.deepcopy(network).to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
-    parameter = next(network.parameters())
-    inputs = torch.as_tensor(np.asarray(X) if not isinstance(X, Tensor) else X).to(parameter)
+    parameters = list(network.parameters())
+    inputs = torch.as_tensor(np.asarray(X) if not isinstance(X, Tensor) else X).to(parameters[0])
     _check_mixing(network, inputs)
-    if not any(p.requires_grad for p in network.parameters()):
+    if not any(p.requires_grad for p in parameters):
         raise ValueError("no parameter of the network requires a gradient, so none is trained")
     rows = inputs.split(block)
     gram: Tensor | None = None
@@ -82,8 +81,8 @@ def gram_matrix(
             gram = inputs.new_empty(len(inputs) * part.outputs, len(inputs) * part.outputs)
         starts.append(starts[-1] + len(here) * part.outputs)
         own = slice(starts[i], starts[i + 1])
-        corner = _products(part, part)
-        gram[own, own] = corner.tril() + corner.tril(-1).T
+        lower = _products(part, part).tril_()
+        torch.add(lower, lower.tril(-1).T, out=gram[own, own])
         for j in range(i):
             there = slice(starts[j], starts[j + 1])
             gram[own, there] = _products(part, _part(network, rows[j]))
@@ -137,14 +136,25 @@ def _two_layer(
 
 
 @dataclass
-class _Calls:
-    """What the calls of one weight saw in a forward pass."""
+class _Call:
+    """A matrix, which is a parameter of the network, multiplied by inputs at each position.
 
+    Args:
+        inputs: u (n, ..., columns) or, of a convolution, (n, channels, ...).
+        weight: (rows, columns) or, of a convolution, (rows, channels, ...).
+        bias: a parameter of the network that is added, if there is one.
+        options: stride, padding and dilation of a convolution.
+        version: of the inputs, which changes if they do.
+    """
+
+    inputs: Tensor
     weight: Tensor
-    layers: list[_Layer] = field(default_factory=list)
-    inputs: list[Tensor] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
-    edges: list[Any] = field(default_factory=list)
+    bias: Tensor | None
+    options: tuple[Any, ...] = ()
+    version: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.version = self.inputs._version
 
 
 @dataclass
@@ -183,7 +193,7 @@ class _Part:
 
 
 def _part(network: nn.Module, X: Tensor) -> _Part:
-    with torch.enable_grad(), FastLayers(), _recorded(network) as calls:
+    with torch.enable_grad(), _Recording(network, len(X)) as recording:
         try:
             outputs = network(X)
         except (RuntimeError, IndexError) as error:
@@ -193,83 +203,108 @@ def _part(network: nn.Module, X: Tensor) -> _Part:
         raise ValueError(f"the network's outputs must be ({len(X)},) or ({len(X)}, k), not {tuple(outputs.shape)}")
     outputs = outputs.reshape(len(X), -1)
     _check_alone(network, X[:1], outputs[0].detach())
-    found = list(calls.values())
-    _check_layers(found)
-    edges = [edge for call in found for edge in call.edges]
+    calls, edges, k = recording.calls, recording.edges, outputs.shape[1]
+    if any(call.inputs._version != call.version for call in calls):
+        raise ValueError("the input of a layer is changed in place after it: copy it")
     by_output = [
-        torch.autograd.grad(outputs[:, c].sum(), edges, retain_graph=c + 1 < outputs.shape[1], allow_unused=True)
-        for c in range(outputs.shape[1] if edges else 0)
+        torch.autograd.grad(outputs, edges, one.expand_as(outputs), retain_graph=c + 1 < k, allow_unused=True)
+        for c, one in enumerate(torch.eye(k).to(outputs) if edges else ())
     ]
-    factors, first = [], 0
-    for call in found:
-        inputs = [_positions(layer, u) for layer, u in zip(call.layers, call.inputs, strict=True)]
-        gradients = [
-            _stacked([_rows_of(layer, of_one[first + k], u) for of_one in by_output])
-            for k, (layer, u) in enumerate(zip(call.layers, inputs, strict=True))
-        ]
-        first += len(inputs)
-        biases = [layer.bias is not None and layer.bias.requires_grad for layer in call.layers]
-        marks = [u.new_full(u.shape[1:2], bias) for u, bias in zip(inputs, biases, strict=True)]
-        factors.append(
-            _Factor(
-                inputs=inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1),
-                gradients=gradients[0] if len(gradients) == 1 else torch.cat(gradients, dim=2),
-                weight=call.weight.requires_grad,
-                bias=torch.cat(marks) if any(biases) else None,
-            )
-        )
-    seen = {id(p) for call in found for layer in call.layers for p in (layer.weight, layer.bias)}
-    others = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in seen]
-    return _Part(len(X), outputs.shape[1], factors, others, outputs.detach())
+    by_weight: dict[int, list[tuple[_Call, Tensor]]] = {}
+    for call, *gradients in zip(calls, *by_output, strict=True):
+        stacked = _stacked([_rows_of(call, g) for g in gradients])
+        by_weight.setdefault(id(call.weight), []).append((call, stacked))
+    factors = [_factor(*zip(*some, strict=True)) for some in by_weight.values()]
+    seen = {id(p) for call in calls for p in (call.weight, call.bias)}
+    others = [name for name, p in recording.parameters.items() if p.requires_grad and id(p) not in seen]
+    return _Part(len(X), k, factors, others, outputs.detach())
 
 
-@contextmanager
-def _recorded(network: nn.Module) -> Iterator[dict[int, _Calls]]:
-    """Record, by the identity of the weight, every call of a covered layer with trained weight or bias."""
-    calls: dict[int, _Calls] = {}
-
-    def hook(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        call = calls.setdefault(id(layer.weight), _Calls(layer.weight))
-        call.layers.append(layer)
-        call.inputs.append(inputs[0].detach())
-        call.versions.append(inputs[0]._version)
-        # an edge, not the tensor: an activation that works in place replaces what the tensor stands for
-        call.edges.append(torch.autograd.graph.get_gradient_edge(output))
-
-    handles = [
-        layer.register_forward_hook(hook)
-        for layer in network.modules()
-        if _is_covered(layer) and any(p.requires_grad for p in (layer.weight, layer.bias) if p is not None)
-    ]
-    try:
-        yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _is_covered(layer: nn.Module) -> TypeGuard[_Layer]:
-    """Whether a layer is one matrix at each position, which it holds as a parameter."""
-    if not isinstance(layer, _Layer) or "weight" not in layer._parameters:
-        return False
-    if isinstance(layer, nn.Linear):
-        return type(layer).forward is nn.Linear.forward
-    own = nn.Conv1d if isinstance(layer, nn.Conv1d) else nn.Conv2d
-    plain = layer.padding_mode == "zeros" and layer.groups == 1 and not isinstance(layer.padding, str)
-    return plain and type(layer).forward is own.forward
-
-
-def _positions(layer: _Layer, u: Tensor) -> Tensor:
-    """The inputs that a layer's matrix multiplies, (n, positions, columns)."""
-    if isinstance(layer, nn.Linear):
-        return u.reshape(len(u), -1, u.shape[-1])
-    kernel, dilation, padding, stride = (
-        (row, *getattr(layer, name)) if isinstance(layer, nn.Conv1d) else getattr(layer, name)
-        for name, row in [("kernel_size", 1), ("dilation", 1), ("padding", 0), ("stride", 1)]
+def _factor(calls: tuple[_Call, ...], gradients: tuple[Tensor, ...]) -> _Factor:
+    """All calls of one weight, their positions side by side."""
+    if len({id(call.bias) for call in calls if call.bias is not None}) > 1:
+        raise ValueError("two layers share a weight but not their bias, which is not covered")
+    inputs = [_positions(call) for call in calls]
+    biases = [call.bias is not None and call.bias.requires_grad for call in calls]
+    marks = [u.new_full(u.shape[1:2], bias) for u, bias in zip(inputs, biases, strict=True)] if any(biases) else []
+    return _Factor(
+        inputs=inputs[0] if len(calls) == 1 else torch.cat(inputs, dim=1),
+        gradients=gradients[0] if len(calls) == 1 else torch.cat(gradients, dim=2),
+        weight=calls[0].weight.requires_grad,
+        bias=torch.cat(marks) if marks else None,
     )
-    image = u.unsqueeze(2) if isinstance(layer, nn.Conv1d) else u  # a signal is an image of one row
+
+
+class _Recording(FastLayers):
+    """Records calls of linear and convolutional layers, and where the gradients at their outputs are found.
+
+    Args:
+        network: whose parameters are the weights that count.
+        n: the number of inputs.
+    """
+
+    def __init__(self, network: nn.Module, n: int) -> None:
+        super().__init__()
+        self.calls: list[_Call] = []
+        self.edges: list[Any] = []
+        self.parameters = dict(network.named_parameters())
+        self._own, self._n = {id(p) for p in self.parameters.values()}, n
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the function as :class:`FastLayers` does."""
+        output = super().__torch_function__(function, types, args, kwargs)
+        if function in _LAYERS and not transformed():
+            call = _LAYERS[function](*args, **(kwargs or {}))
+            if call is not None and self._counts(call, output):
+                self.calls.append(call)
+                # an edge, not the tensor: an activation that works in place replaces what the tensor stands for
+                self.edges.append(get_gradient_edge(output))
+        return output
+
+    def _counts(self, call: _Call, output: Tensor) -> bool:
+        """Whether the weight is a parameter, and it or the bias is trained."""
+        if id(call.weight) not in self._own or len(call.inputs) != self._n:
+            return False
+        if id(call.bias) not in self._own:
+            call.bias = None
+        trained = any(p is not None and p.requires_grad for p in (call.weight, call.bias))
+        return trained and output.requires_grad
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> _Call | None:
+    return _Call(input.detach(), weight, bias) if input.ndim > 1 else None
+
+
+def _convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> _Call | None:
+    if input.ndim != weight.ndim or groups != 1 or isinstance(padding, str):
+        return None
+    return _Call(input.detach(), weight, bias, (stride, padding, dilation))
+
+
+_LAYERS = {linear: _linear, conv1d: _convolution, conv2d: _convolution}
+
+
+def _positions(call: _Call) -> Tensor:
+    """The inputs that a layer's matrix multiplies, (n, positions, columns)."""
+    u = call.inputs
+    if not call.options:
+        return u.reshape(len(u), -1, u.shape[-1])
+    options = [(v, v) if isinstance(v, int) else (v[0], v[-1]) for v in call.options]
+    kernel = tuple(call.weight.shape[2:])
+    if u.ndim == 3:  # a signal is an image of one row
+        options = [(of_row, v) for of_row, (v, _) in zip((1, 0, 1), options, strict=True)]
+        u, kernel = u.unsqueeze(2), (1, *kernel)
+    stride, padding, dilation = options
     around = (0, 0, padding[1], padding[1], padding[0], padding[0])
-    image = nn.functional.pad(image.permute(0, 2, 3, 1), around).contiguous()  # a pixel's channels side by side
+    image = nn.functional.pad(u.permute(0, 2, 3, 1), around).contiguous()  # a pixel's channels side by side
     n, *pixels, channels = image.shape
     reach = [size - d * (k - 1) - 1 for size, d, k in zip(pixels, dilation, kernel, strict=True)]
     places = [r // s + 1 for r, s in zip(reach, stride, strict=True)]
@@ -281,12 +316,13 @@ def _positions(layer: _Layer, u: Tensor) -> Tensor:
     return windows.reshape(n, places[0] * places[1], -1)
 
 
-def _rows_of(layer: _Layer, g: Tensor | None, u: Tensor) -> Tensor:
+def _rows_of(call: _Call, g: Tensor | None) -> Tensor:
     """A gradient with respect to a layer's output as (n, positions, rows); none means that it is 0."""
     if g is None:
-        return u.new_zeros(*u.shape[:2], layer.weight.shape[0])
-    if isinstance(layer, nn.Linear):
-        return g.reshape(len(u), -1, g.shape[-1])
+        u = _positions(call)
+        return u.new_zeros(*u.shape[:2], len(call.weight))
+    if not call.options:
+        return g.reshape(len(g), -1, g.shape[-1])
     return g.flatten(2).transpose(1, 2)
 
 
@@ -326,8 +362,12 @@ def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
         rows, columns = a.gradients[some].flatten(0, 2), b.gradients[seen].flatten(0, 2)
         needed = len(columns) - len(rows) + s - 1 if a is b else None
         both = product(rows, columns, diagonal=needed)
+        here = result[some, :, seen]
+        if s == t == 1:
+            here.addcmul_(both.view(-1, k, seen.stop, k), overlaps.view(-1, 1, seen.stop, 1))
+            continue
         both = both.view(-1, k, s, seen.stop, k, t).mul_(overlaps.view(-1, 1, s, seen.stop, 1, t))
-        result[some, :, seen] += both.view(-1, k, seen.stop, k) if s == t == 1 else both.sum(dim=(2, 5))
+        here += both.sum(dim=(2, 5))
 
 
 def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
@@ -387,13 +427,3 @@ def _check_whole(network: nn.Module, first: Tensor, square: float) -> None:
     exact = sum(float(g.square().sum()) for g in gradients if g is not None)
     if not abs(square - exact) <= 1e5 * torch.finfo(first.dtype).eps * exact:
         raise ValueError(f"{type(network).__name__} uses the weight of a layer outside it, which is not covered")
-
-
-def _check_layers(found: list[_Calls]) -> None:
-    for call in found:
-        if any(u._version != version for u, version in zip(call.inputs, call.versions, strict=True)):
-            raise ValueError(
-                f"the input of a {type(call.layers[0]).__name__} layer is changed in place after it: copy it"
-            )
-        if len({id(layer.bias) for layer in call.layers if layer.bias is not None}) > 1:
-            raise ValueError("two layers share a weight but not their bias, which is not covered")

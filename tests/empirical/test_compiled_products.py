@@ -12,7 +12,7 @@ from empirical.machine_code import vector_bytes
 
 pytestmark = pytest.mark.skipif(vector_bytes() is None, reason="this processor has no fused multiplication of vectors")
 kernels = st.builds(compiled, st.sampled_from([4, 8]), st.sampled_from([32, 64]))
-sides, depths = st.integers(0, 60), st.one_of(st.integers(0, 40), st.integers(500, 530), st.integers(1020, 1030))
+sides, depths = st.integers(0, 60), st.one_of(st.integers(0, 40), st.integers(250, 270), st.integers(508, 516))
 
 
 @st.composite
@@ -30,7 +30,7 @@ def matrices(draw, rows, columns):
 
 @st.composite
 def factors(draw):
-    kernel, (m, k, n) = draw(kernels), draw(st.tuples(sides, depths, st.one_of(sides, st.integers(100, 260))))
+    kernel, (m, k, n) = draw(kernels), draw(st.tuples(sides, depths, st.one_of(sides, st.integers(100, 500))))
     kind = {4: torch.float32, 8: torch.float64}[kernel.itemsize]
     return kernel, draw(matrices(m, k)).to(kind), draw(matrices(k, n)).to(kind)
 

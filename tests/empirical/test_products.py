@@ -71,3 +71,17 @@ def test_weights_that_are_computed_from_inputs_pass_their_gradient_on():
     expected = nn.functional.linear(normal(100, 64, seed=1).double(), exact.tanh())
     (gradient,) = torch.autograd.grad(expected.sum(), exact)
     torch.testing.assert_close(found.double(), gradient, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tanh_and_its_slope(dtype):
+    z = (5 * normal(30, 40, dtype=dtype).T).requires_grad_()
+    with FastLayers():
+        outputs = [torch.tanh(z), z.tanh(), nn.Tanh()(z[:, ::2]), torch.tanh(z[0, 0])]
+        found = torch.autograd.grad(sum(h.sum() for h in outputs), z)[0]
+        assert "Tanh" in outputs[0].grad_fn.name() and "TanhBackward0" not in outputs[0].grad_fn.name()
+    slope = 1 - z.detach().double().tanh().square()
+    slope *= 2 + (torch.arange(30) % 2 == 0)
+    slope[0, 0] += 1 - z[0, 0].detach().double().tanh().square()
+    torch.testing.assert_close(found.double(), slope, rtol=0, atol=20 * torch.finfo(dtype).eps)
+    torch.testing.assert_close(outputs[0].double(), z.double().tanh(), rtol=4 * torch.finfo(dtype).eps, atol=0)

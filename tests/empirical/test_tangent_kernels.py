@@ -103,6 +103,67 @@ def test_user_modules():
     assert_is_jacobian_product(one, inputs(5, 3, 6))
 
 
+class Functional(nn.Module):
+    """Layers called as functions, by position and by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.signal = nn.Parameter(torch.randn(5, 3, 2, dtype=torch.float64))
+        self.image = nn.Parameter(torch.randn(4, 5, 1, 3, dtype=torch.float64))
+        self.bias = nn.Parameter(torch.randn(4, dtype=torch.float64))
+        self.last = nn.Parameter(torch.randn(2, 8, dtype=torch.float64))
+
+    def forward(self, X):
+        h = torch.tanh(nn.functional.conv1d(X, self.signal, stride=(2,), padding=1))
+        h = nn.functional.pad(h, (1, 1), mode="circular").unsqueeze(2)
+        h = torch.tanh(nn.functional.conv2d(input=h, weight=self.image, bias=self.bias, dilation=2, stride=(1,)))
+        return nn.functional.linear(h.flatten(1), self.last)
+
+
+def test_layers_called_as_functions_are_layers():
+    from empirical.tangent_kernels import _part
+
+    torch.manual_seed(0)
+    network = Functional()
+    assert not _part(network, inputs(5, 3, 6)).others
+    assert_is_jacobian_product(network, inputs(5, 3, 6), block=2)
+
+
+class Merged(nn.Module):
+    """A layer on all positions of all inputs at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 4, dtype=torch.float64)
+
+    def forward(self, X):
+        return torch.tanh(self.layer(X.reshape(-1, 3))).view(len(X), -1).sum(dim=1)
+
+
+def test_inputs_whose_positions_are_merged_count_by_their_jacobians():
+    torch.manual_seed(0)
+    assert_is_jacobian_product(Merged(), inputs(5, 6))
+
+
+class Mapped(nn.Module):
+    """A network that maps over its inputs, and over the positions of each, by torch.func."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = (nn.Linear(6, k, dtype=torch.float64) for k in (6, 1))
+
+    def forward(self, X):
+        alone = torch.func.vmap(lambda x: torch.tanh(self.layer(x)))(X)
+        return self.last(alone) + torch.func.vmap(lambda x: torch.tanh(self.layer(x)).sum()[None])(
+            X[:, None].expand(-1, 5, -1)
+        )
+
+
+def test_layers_inside_a_transformation_count_by_their_jacobians():
+    torch.manual_seed(0)
+    assert_is_jacobian_product(Mapped(), inputs(5, 6))
+
+
 def test_both_ways_through_a_convolution_are_the_same():
     """Whatever is cheaper here, overlaps and the layer's own Jacobian give one matrix."""
     from empirical.tangent_kernels import _add_jacobians, _add_overlaps, _part
