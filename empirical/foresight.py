@@ -14,6 +14,15 @@ import numpy as np
 FLOAT, RECORDED = 8, 32
 """Bytes of a float64 in an array, and of a recorded residual norm: a Python float and a reference to it."""
 
+MAPPED = 2**25
+"""Bytes from which on a dropped array is given back to the system (glibc); the room of a smaller one is kept."""
+
+_HOLES = 0.8
+"""Room that is kept and does not fit again, beside that of all arrays at work (measured, glibc 2.36)."""
+
+_WORKSPACE = 5 * 10**6
+"""Bytes that products take beside their arguments (measured)."""
+
 _TRIAL_ENTRIES = 2**21
 """A trial step has at most so many pre-activations; the time of a larger one is scaled up from it."""
 
@@ -37,10 +46,17 @@ def training_bytes(
         seeds: runs in all, whose records are returned together.
     """
     network = width * (dimension + 2 + points // 64) + points * dimension  # with a bit for each pre-activation
-    observed = 4 * width * dimension + points**2  # its start, its last two states, its first Gram matrix
+    observed = 4 * width * dimension  # its start, its last two states
     trajectory = 2 * (steps + 1)
-    batch = side_by_side * (network + observed + trajectory) + 10 * points**2  # Gram matrices of one observation
-    return FLOAT * batches * batch + RECORDED * seeds * (steps + 1)
+    networks = _with_holes(side_by_side * (network + observed), array=width * dimension)
+    grams = _with_holes((side_by_side + 10) * points**2, array=points**2)  # each first one, and of one observation
+    batch = FLOAT * (networks + grams + side_by_side * trajectory) + _WORKSPACE
+    return batches * batch + RECORDED * seeds * (steps + 1)
+
+
+def _with_holes(count: int, *, array: int) -> int:
+    """How much room so many numbers take, in arrays of this size."""
+    return count if FLOAT * array >= MAPPED else round((1 + _HOLES) * count)
 
 
 def available_bytes() -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import time
 import weakref
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from empirical.batches import single_threaded
 from empirical.dynamics import GradientFlow, Method, OrthogonalDescent, StochasticDescent, gradient, trajectory
-from empirical.foresight import FLOAT, RECORDED, MemoryForeseen, amount
+from empirical.foresight import FLOAT, MAPPED, RECORDED, MemoryForeseen, amount
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import Family, ding2021, liu2021_opt
@@ -49,6 +50,12 @@ _VECTORS = {"travel": 2, "gradient dominance": 2, "semi-smoothness": 4, "curvatu
 _BLOCK = 512
 """Inputs of a block of a Gram matrix, two of which are at work at a time."""
 
+_HOLES = 1.5
+"""Room that is kept and does not fit again, at most so many times what a step makes and drops (glibc 2.36)."""
+
+_WORKSPACE = 15 * 10**6
+"""Bytes that products and convolutions take beside their arguments (measured)."""
+
 _KERNELS = ("residuals", "tangent kernel", "jacobian change", "sensitivity")
 """Observables that need Gram matrices."""
 
@@ -59,6 +66,7 @@ class Rehearsal(NamedTuple):
     Args:
         outputs: shape of the network's outputs.
         bytes: the most that is alive at a time.
+        holes: bytes that small arrays, once dropped, leave beside it.
         activations: bytes that the forward pass keeps for the backward one.
         parameters: trained.
         operations: floating-point ones, of the matrix products.
@@ -66,18 +74,33 @@ class Rehearsal(NamedTuple):
 
     outputs: tuple[int, ...]
     bytes: int
+    holes: int
     activations: int
     parameters: int
     operations: int
 
 
 class _Ledger(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made and not yet dropped."""
+    """Counts the bytes of all tensors that are made and not yet dropped, and of the small ones among them.
+
+    Tensors without numbers stay behind in cycles of references (of torch's fake mode), so no new peak is believed
+    before the collector has run; what was there before the ledger is kept from it, for speed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.alive = self.most = 0
+        self.alive = self.most = self.small = self.most_small = 0
         self._known: set[int] = set()
+
+    def __enter__(self) -> Self:
+        """Begin to count."""
+        gc.freeze()
+        return super().__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        """End counting."""
+        super().__exit__(*raised)
+        gc.unfreeze()
 
     def __torch_dispatch__(
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -90,15 +113,22 @@ class _Ledger(TorchDispatchMode):
         return made
 
     def _enter(self, storage: torch.UntypedStorage) -> None:
-        if storage._cdata not in self._known:
-            self._known.add(storage._cdata)
-            self.alive += storage.nbytes()
-            self.most = max(self.most, self.alive)
-            weakref.finalize(storage, self._drop, storage._cdata, storage.nbytes())
+        if storage._cdata in self._known:
+            return
+        size = storage.nbytes()
+        small = size if size < MAPPED else 0
+        self._known.add(storage._cdata)
+        self.alive += size
+        self.small += small
+        if self.alive > self.most or self.small > self.most_small:
+            gc.collect()
+            self.most, self.most_small = max(self.most, self.alive), max(self.most_small, self.small)
+        weakref.finalize(storage, self._drop, storage._cdata, size, small)
 
-    def _drop(self, address: int, size: int) -> None:
+    def _drop(self, address: int, size: int, small: int) -> None:
         self._known.discard(address)
         self.alive -= size
+        self.small -= small
 
 
 @lru_cache(maxsize=1024)
@@ -140,9 +170,12 @@ def rehearse(family: Family, shape: tuple[int, ...], loss: Loss, method: Method)
             p.data.sub_(g, alpha=1.0)
             g.square().sum()
         del momenta
+        gc.collect()
+        dropped = ledger.most_small - ledger.small
     return Rehearsal(
         outputs=tuple(outputs.shape),
         bytes=ledger.most,
+        holes=round(_HOLES * dropped) + min(dropped, 2 * MAPPED),  # glibc keeps twice MAPPED at the end of its heap
         activations=activations,
         parameters=sum(p.numel() for p in trained),
         operations=max(1, operations.get_total_flops() // 3),
@@ -188,7 +221,7 @@ def network_bytes(
         forms_rows = len(shape) > 2 or isinstance(family, ding2021.ResNet | liu2021_opt.OrthogonalNetwork)
         temporary = min(2 * TEMPORARY, side * step.parameters) if forms_rows else 0
         kernel = factors + FLOAT * (6 * side**2 + temporary)
-    return step.bytes + FLOAT * vectors * step.parameters + recorded + kernel
+    return step.bytes + step.holes + _WORKSPACE + FLOAT * vectors * step.parameters + recorded + kernel
 
 
 def require_network_memory(
