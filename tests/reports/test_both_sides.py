@@ -218,6 +218,17 @@ def test_a_promise_that_hardly_falls_is_too_short_to_tell(store):
     assert side.verdict == "too short to tell" and "fell by a factor 1;" in side.note
 
 
+@pytest.mark.parametrize("identifier", ["baseline-descent", "baseline-flow"])
+def test_an_upper_bound_is_not_judged_at_the_start_where_both_sides_are_equal(identifier, store):
+    """It would stand there as a bound that gives nothing away."""
+    statement = theorem(identifier)
+    found = own_network(PROBLEM, statement, SMALL, store=store)
+    side = next(side for side in found.editions[0].sides if side.name == "residual along the path")
+    start = math.sqrt(2 * trial(PROBLEM, statement, SMALL, needs([statement]), store).run.losses[0])
+    assert side.measured.bounds[1] < 0.9 * start
+    assert side.measured.bounds[1] < side.promised.bounds[0] and side.decades_lower > 0.1
+
+
 def convergence(store, losses, *, steps=60, conditions=False):
     """The row of a promised curve for a run that has these losses at its end, and nothing seen beyond.
 

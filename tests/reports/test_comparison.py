@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -136,6 +137,8 @@ def test_four_orthonormal_inputs_obey_every_bound_inside_the_condition() -> None
     assert {o.verdict for o in row.observations} == {"holds"} and len(row.observations) == 4
     assert row.horizon > 1e5
     assert start.verdict.holds
+    without = run_row(inside, descent, replace(descent.edition("sharp"), radius=None), start)
+    assert {o.name for o in row.observations} - {o.name for o in without.observations} == {"neurons near a kink"}
 
 
 def test_a_run_that_is_too_short_says_so() -> None:
