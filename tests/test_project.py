@@ -190,6 +190,27 @@ def test_every_name_that_bounds_offers_is_there(tmp_path):
     python("import bounds\nfor name in bounds.__all__: getattr(bounds, name)", tmp_path)
 
 
+INTERRUPTED = """
+import importlib, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cyclopts":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+module, _, name = sys.argv.pop(1).partition(":")
+sys.exit(getattr(importlib.import_module(module), name)())
+"""
+
+
+def test_an_interrupt_while_the_command_line_is_loaded_ends_in_one_line(tmp_path):
+    command = [sys.executable, "-c", INTERRUPTED, PROJECT["project"]["scripts"]["zeroloss"], "theorems"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "zeroloss: interrupted\n")
+
+
 # What the pages promise
 
 
