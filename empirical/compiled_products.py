@@ -42,6 +42,12 @@ _PANEL = 512
 _AHEAD = 8
 """Rows of A^T that are asked for before they are copied, and that keep the copied tiles' addresses apart."""
 
+_LINES = 16
+"""Rows of a matrix that are transposed at a time, so that their lines stay in the first cache."""
+
+_LAID_OUT = 2**21
+"""Bytes of B that are laid out at a time."""
+
 _ALIASES = 4096
 """Bytes by whose multiples addresses differ that compete for the same few places in the caches."""
 
@@ -58,8 +64,8 @@ class Kernel:
         lanes: numbers in a vector.
         rows: numbers of a column of A taken at a time.
         transpose: (matrix, its transpose, row lengths of both, rows, columns).
-        by_rows: (A, B, C, scratch of _SCRATCH bytes, row lengths of A, B and C, m, n, k, diagonal, copies). Entries of
-            C with j > i + diagonal may be anything.
+        by_rows: (A, B, C, scratch of _SCRATCH bytes, row lengths of A, B and C, m, n, k, diagonal, copies, further).
+            Entries of C with j > i + diagonal may be anything; to others A B is added if ``further`` is not 0.
         by_columns: the same for a transposed A, with the row length of this, which is read where it lies if ``copies``
             is 0.
         engine: owns the machine code.
@@ -89,7 +95,9 @@ def compiled(itemsize: int, vector: int) -> Kernel:
     return Kernel(itemsize, emit.lanes, rows, transpose, by_rows, by_columns, engine)
 
 
-def multiplied(kernel: Kernel, A: Tensor, B: Tensor, diagonal: int | None = None) -> Tensor:
+def multiplied(
+    kernel: Kernel, A: Tensor, B: Tensor, diagonal: int | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """Compute A B by as many threads as torch may use.
 
     Args:
@@ -97,30 +105,40 @@ def multiplied(kernel: Kernel, A: Tensor, B: Tensor, diagonal: int | None = None
         A: (m, k), on the CPU; best if larger than B, or its transpose.
         B: (k, n).
         diagonal: if given, entries with j > i + diagonal are not needed, and are undefined.
+        out: where the product goes, contiguous.
 
     Returns:
         (m, n), contiguous.
     """
     (m, k), n = A.shape, B.shape[1]
-    C = A.new_empty(m, n)
+    C = A.new_empty(m, n) if out is None else out
     if not (m and n and k):
         return C.zero_()
-    laid_out = _laid_out(kernel, B)
     squared = A.data_ptr() == B.data_ptr() and A.shape == B.T.shape and A.stride() == B.T.stride()
-    if squared:
-        A = laid_out.T  # which the caches hold already
-    elif 1 not in A.stride():
+    if not (squared or 1 in A.stride()):
         A = A.contiguous()
     threads = min(torch.get_num_threads(), m * n * k // _GRAIN)
     rows = kernel.rows * -(-m // (4 * threads * kernel.rows)) if threads > 1 else m
     share = _pool(threads, os.getpid()).map if threads > 1 else map
-    fill = functools.partial(_fill, kernel, A, laid_out, C, diagonal, not squared, rows)
-    list(share(fill, range(0, m, rows)))
+    depth = k if _lies_well(B) else _DEPTH * max(1, _LAID_OUT // (n * B.itemsize * _DEPTH))
+    for p in range(0, k, depth):
+        right = _laid_out(kernel, B[p : p + depth])
+        left = right.T if squared else A[:, p : p + depth]  # the caches hold the first already
+        fill = functools.partial(_fill, kernel, left, right, C, diagonal, not squared, p > 0, rows)
+        list(share(fill, range(0, m, rows)))
     return C
 
 
 def _fill(
-    kernel: Kernel, A: Tensor, B: Tensor, C: Tensor, diagonal: int | None, copies: bool, rows: int, i: int
+    kernel: Kernel,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    diagonal: int | None,
+    copies: bool,
+    further: bool,
+    rows: int,
+    i: int,
 ) -> None:
     """Compute some rows of C, from i on."""
     (m, n), (a_row, a_column), size = C.shape, A.stride(), A.itemsize
@@ -131,7 +149,7 @@ def _fill(
         *(stride, B.stride(0), n),
         *(min(rows, m - i), n, len(B)),
         n if diagonal is None else i + diagonal,
-        copies,
+        *(copies, further),
     )
 
 
@@ -141,9 +159,14 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "products")
 
 
+def _lies_well(B: Tensor) -> bool:
+    """Whether rows are contiguous, and their addresses do not compete."""
+    return B.stride(1) == 1 and B.stride(0) * B.itemsize % _ALIASES != 0
+
+
 def _laid_out(kernel: Kernel, B: Tensor) -> Tensor:
-    """B with contiguous rows, whose addresses do not compete."""
-    if B.stride(1) == 1 and B.stride(0) * B.itemsize % _ALIASES:
+    """B, or a copy that lies well."""
+    if _lies_well(B):
         return B
     k, n = B.shape
     row = kernel.lanes * -(-n // kernel.lanes)
@@ -159,17 +182,23 @@ def _laid_out(kernel: Kernel, B: Tensor) -> Tensor:
 def _emit_transpose(emit: Emitter) -> None:
     (a, transposed), (a_row, row, m, n), _ = emit.begin("transpose", arrays=2, sizes=4)
 
-    def line(i: ir.Value) -> None:
-        source, target = emit.at(a, emit.product(i, a_row)), emit.at(transposed, i)
-        emit.loop(n, 1, lambda j: emit.write(emit.read(source, j), target, emit.product(j, row)))
+    def some_rows(first: ir.Value) -> None:
+        count = emit.least(emit.builder.sub(m, first), INTEGER(_LINES))
+        source, target = emit.at(a, emit.product(first, a_row)), emit.at(transposed, first)
 
-    emit.loop(m, 1, line)
+        def column(j: ir.Value) -> None:
+            top, to = emit.at(source, j), emit.at(target, emit.product(j, row))
+            emit.loop(count, 1, lambda i: emit.write(emit.read(top, emit.product(i, a_row)), to, i))
+
+        emit.loop(n, 1, column)
+
+    emit.loop(m, _LINES, some_rows)
     emit.builder.ret_void()
 
 
 def _emit_product(emit: Emitter, name: str, rows: int) -> None:
-    (a, b, c, scratch), sizes, _ = emit.begin(name, arrays=4, sizes=8)
-    a_stride, b_row, c_row, m, n, k, diagonal, copies = sizes
+    (a, b, c, scratch), sizes, _ = emit.begin(name, arrays=4, sizes=9)
+    a_stride, b_row, c_row, m, n, k, diagonal, copies, further = sizes
     build, width = emit.builder, _COLUMNS * emit.lanes
     by_rows, copied = name == "by_rows", build.icmp_signed("!=", copies, INTEGER(0))
 
@@ -190,7 +219,7 @@ def _emit_product(emit: Emitter, name: str, rows: int) -> None:
                 k=emit.least(build.sub(k, p), INTEGER(_DEPTH)),
                 diagonal=build.sub(diagonal, j),
                 copied=None if by_rows else copied,
-                further=emit.broadcast(build.icmp_signed(">", p, INTEGER(0)), emit.lanes),
+                further=emit.broadcast(build.icmp_signed("!=", build.or_(p, further), INTEGER(0)), emit.lanes),
             ),
         )
 

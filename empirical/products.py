@@ -39,6 +39,17 @@ def product(a: Tensor, b: Tensor, *, diagonal: int | None = None) -> Tensor:
     return multiplied(kernel, a, b.T) if len(a) >= len(b) else multiplied(kernel, b, a.T).T
 
 
+def batched_product(a: Tensor, b: Tensor) -> Tensor:
+    """Compute the products of matrices a (batch, m, k) and b (batch, k, n), as :func:`product` does."""
+    kernel = _kernel(a[0], b[0].T)
+    if kernel is None:
+        return torch.bmm(a, b)
+    result = a.new_empty(len(a), a.shape[1], b.shape[2])
+    for left, right, out in zip(a, b, result, strict=True):
+        multiplied(kernel, left, right, out=out)
+    return result
+
+
 def _by_strips(a: Tensor, b: Tensor, diagonal: int) -> Tensor:
     """By quarters of the rows, so that 3/8 of a symmetric product need not be computed.
 

@@ -22,7 +22,7 @@ from torch.nn.functional import conv1d, conv2d, linear
 
 from empirical.jacobians import add_jacobian_products
 from empirical.networks.two_layer import Trained, TwoLayerNetwork
-from empirical.products import FastLayers, product, transformed
+from empirical.products import FastLayers, batched_product, product, transformed
 
 _MIXING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 TEMPORARY = 2**24
@@ -389,7 +389,7 @@ def _jacobian(factor: _Factor, rows: slice) -> Tensor:
     g = factor.gradients[..., rows]
     n, k, positions, some = g.shape
     g = g.transpose(2, 3).reshape(n, k * some, positions)
-    return torch.bmm(g, factor.inputs).view(n * k, -1)
+    return batched_product(g, factor.inputs).view(n * k, -1)
 
 
 def _check_mixing(network: nn.Module, X: Tensor) -> None:

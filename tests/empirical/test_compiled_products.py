@@ -78,6 +78,21 @@ def test_any_number_of_threads_gives_the_same_numbers(monkeypatch, diagonal):
     assert torch.equal(shared[needed], alone[needed])
 
 
+@pytest.mark.parametrize("side", ["rows", "columns", "one"])
+def test_what_is_laid_out_piece_by_piece_gives_the_same_numbers(monkeypatch, side):
+    kernel, rng = compiled(8, 64), np.random.default_rng(0)
+    A, B = torch.tensor(rng.standard_normal((70, 600))), torch.tensor(rng.standard_normal((600, 512)))
+    if side == "columns":
+        B = B.T.contiguous().T
+    elif side == "one":
+        B = A.T
+    whole, out = multiplied(kernel, A, B), torch.full((70, B.shape[1]), torch.nan, dtype=torch.float64)
+    monkeypatch.setattr(compiled_products, "_LAID_OUT", 1)
+    assert multiplied(kernel, A, B, out=out) is out
+    assert torch.equal(out, whole)
+    torch.testing.assert_close(whole, A @ B, rtol=0, atol=1e-11)
+
+
 @given(factors(), st.sampled_from([np.nan, np.inf]), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_what_is_not_finite_spreads_to_its_row_or_column_and_no_further(problem, value, random):

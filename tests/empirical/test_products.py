@@ -6,7 +6,7 @@ from torch import nn
 
 from empirical import products
 from empirical.machine_code import vector_bytes
-from empirical.products import _WORTH, FastLayers, product
+from empirical.products import _WORTH, FastLayers, batched_product, product
 
 
 @pytest.fixture(params=["compiled", "torch"], autouse=True)
@@ -35,6 +35,15 @@ def test_products_are_those_of_double_precision(dtype, shape, across):
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance)
     needed = torch.ones(rows, columns).tril(4).bool()
     torch.testing.assert_close(product(a, b, diagonal=4).double()[needed], expected[needed], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("k", [20, 300])
+def test_products_in_a_batch(dtype, k):
+    a, b = normal(3, k, 90, dtype=dtype).transpose(1, 2), normal(3, k, 120, seed=1, dtype=dtype)
+    found, expected = batched_product(a, b), a.double() @ b.double()
+    assert found.dtype == dtype and (k == 20) == (90 * k * 120 < _WORTH)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=3 * (k + 10) * torch.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("shape", [(60, 300), (20, 3, 300)])
