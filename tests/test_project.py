@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib.util import find_spec
@@ -86,6 +87,27 @@ def test_the_wheel_carries_the_three_packages_whole_and_nothing_else(tmp_path):
     assert shipped == sources  # data files and templates too
     assert {f"{package}/py.typed" for package in PACKAGES} <= shipped  # without it a type checker sees no types
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_source_distribution_is_enough_to_test_and_to_document(tmp_path):
+    run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path), cwd=ROOT)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    for folder in (*PACKAGES, "tests", "benchmarks", "notes", "docs"):
+        sources = [path for ending in ("py", "md") for path in (ROOT / folder).rglob(f"*.{ending}")]
+        sources = [path.relative_to(ROOT) for path in sources]
+        made = {"__pycache__", "_build", "api", "catalogue", "jupyter_execute"}
+        assert sources and {path.as_posix() for path in sources if not made & set(path.parts)} <= names, folder
+    assert {
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "Makefile",
+        "tox.ini",
+        "constraints.txt",
+        "docs/notes/index.md",
+    } <= names
 
 
 def test_every_requirement_has_a_lower_bound_and_a_tested_pin_within_its_range():
