@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from catalogue import write_pages  # noqa: E402
+from formulas import displayed, in_outputs, inline  # noqa: E402
 
 project = "zeroloss"
 author = "The zeroloss authors"
@@ -17,7 +18,6 @@ extensions = [
     "myst_nb",
     "sphinx.ext.apidoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinxcontrib.bibtex",
 ]
@@ -47,6 +47,7 @@ autodoc_member_order = "bysource"
 
 bibtex_bibfiles = ["references.bib"]
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"zeroloss {release}"
 
@@ -60,4 +61,6 @@ def keep_as_written(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect("builder-inited", write_pages)
+    app.add_html_math_renderer("mathml", (inline, None), (displayed, None))
+    app.connect("html-page-context", in_outputs)
     app.connect("autodoc-process-docstring", keep_as_written, priority=400)  # before napoleon reads them

@@ -59,7 +59,7 @@ class Evaluation:
         return None if missing(promise.bound, known) else evaluate(promise.bound, known)
 
     def __repr__(self) -> str:
-        return f"Evaluation({self._heading}: conditions {self.verdict.outcome})"
+        return f"Evaluation({self._heading})"
 
     def __reduce__(self) -> tuple[object, ...]:
         verdicts = {condition.name: verdict for condition, verdict in self.conditions}
@@ -68,11 +68,12 @@ class Evaluation:
     def __str__(self) -> str:
         rows = [f"  {condition.name}: {verdict}" for condition, verdict in self.conditions]
         notes = [f"  note: {self.note}"] if self.note else []
-        return "\n".join([f"{self._heading}: conditions {self.verdict.outcome}", *rows, *notes])
+        return "\n".join([self._heading, *rows, *notes])
 
     @property
     def _heading(self) -> str:
-        return f"{self.statement.name}, {self.edition.name} edition ({self.edition.mark})"
+        edition = f"{self.edition.name} edition ({self.edition.mark})"
+        return f"{self.statement.name}, {edition}; conditions: {self.verdict.outcome}"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -81,7 +82,7 @@ class Evaluation:
             for c, v in self.conditions
         )
         return (
-            f"<table><caption>{self._heading}: conditions {self.verdict.outcome}</caption><thead><tr><th>condition</th>"
+            f"<table><caption>{self._heading}</caption><thead><tr><th>condition</th>"
             f"<th>relation</th><th>verdict</th><th>left</th><th>right</th></tr></thead><tbody>{rows}</tbody></table>"
         )
 

@@ -120,7 +120,7 @@ def test_a_statement_shows_its_clauses_and_no_functions() -> None:
     html = made_up._repr_html_()
     assert r"<td>\(m \geq 3\)</td>" in html and "no noise &amp; no &lt;b&gt;" in html and "<td>made up</td>" in html
     answer = made_up.check(PROBLEM, width=5)
-    assert repr(answer) == "Evaluation(Theorem, explicit edition (re-derived): conditions undecided)"
+    assert repr(answer) == "Evaluation(Theorem, explicit edition (re-derived); conditions: undecided)"
     for found in theorems():
         assert len(repr(found)) < 300 and found.identifier in repr(found) and "<" not in repr(found.editions)
         assert "function" not in str(found.setting) and "function" not in repr(found.setting)

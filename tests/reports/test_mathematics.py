@@ -1,3 +1,5 @@
+import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -68,3 +70,15 @@ def test_formulas_in_sentences(text, html):
 )
 def test_formulas_in_figures(text, written):
     assert plain_formulas(text) == written
+
+
+def test_every_formula_of_the_pages_is_set_in_mathml():
+    root = Path(__file__).parents[2]
+    pages = [*(root / "docs").glob("*.md"), *(root / "notes").glob("*.md")]
+    seen = 0
+    for page in pages:
+        text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+        for display, within in re.findall(r"\$\$(.+?)\$\$|\$([^$]+?)\$", text, flags=re.DOTALL):
+            assert str(mathml(display or within)).startswith("<math"), (page.name, display or within)
+            seen += 1
+    assert seen > 100
