@@ -30,7 +30,7 @@ from reports.drawing import (
 )
 from reports.mathematics import plain_formulas
 from reports.numerals import as_text, digits_of_float, digits_of_measured
-from reports.tables import escape
+from reports.tables import sentence
 
 MOST_PANELS = 6
 """In one figure."""
@@ -211,7 +211,7 @@ def _plotted(panel: Panel) -> pgfplots.Panel:
             options += ", error bars/.cd, y dir=both, y explicit"
         elif len(series.x) > _LINE_OF_MARKS:
             options += f", mark repeat={math.ceil(len(series.x) / 6)}"
-        made.append(pgfplots.Plot(options, columns, escape(plain_formulas(series.label))))
+        made.append(pgfplots.Plot(options, columns, sentence(series.label)))
     sizes = sorted({x for series in panel.series if series.source == "measured" for x in series.x})
     marked = pgfplots.ticks(sizes) if "x" in panel.log and len(sizes) <= _MOST_TICKS else ()
     modes = tuple(f"{axis}mode={'log' if axis in panel.log else 'normal'}" for axis in "xy")
@@ -220,9 +220,9 @@ def _plotted(panel: Panel) -> pgfplots.Panel:
             *modes,
             *marked,
             *(() if "y" in panel.log else pgfplots.FIXED),
-            f"xlabel={{{escape(plain_formulas(panel.x))}}}",
-            f"ylabel={{{escape(plain_formulas(panel.y))}}}",
-            f"title={{{escape(plain_formulas(panel.title))}}}",
+            f"xlabel={{{sentence(panel.x)}}}",
+            f"ylabel={{{sentence(panel.y)}}}",
+            f"title={{{sentence(panel.title)}}}",
             r"title style={text width=6cm, align=center, font=\small}",
             "width=7.5cm",
             "height=6cm",

@@ -55,6 +55,7 @@ FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 _CLEAR = {"own-networks.tex": "\\clearpage"}
 """Before a table that does not float, those that do are set."""
 _SUBSCRIPTED = re.compile(r"([A-Za-z]|\$\\[a-z]+\$)\\_(perp|max|min|\w{1,2})\b")
+_SUPERSCRIBED = re.compile(r"\\textasciicircum\{\}(-?\d+\.\d+|-?\w+|\([^()]*\))")
 _SUPERSCRIPTS = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 
@@ -80,8 +81,9 @@ def escape(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Write a sentence with plain formulas, such as ``sigma_min(J) <= lambda_0 / 2``, in LaTeX."""
-    return _SUBSCRIPTED.sub(r"\1\\textsubscript{\2}", escape(plain_formulas(text)))
+    """Write a sentence with plain formulas, such as ``sigma_min(J) <= lambda_0 / 2`` or ``n^1.25``, in LaTeX."""
+    lowered = _SUBSCRIPTED.sub(r"\1\\textsubscript{\2}", escape(plain_formulas(text)))
+    return _SUPERSCRIBED.sub(r"\\textsuperscript{\1}", lowered)
 
 
 def _tables(it: Comparison) -> Iterator[tuple[str, str]]:

@@ -109,6 +109,18 @@ def test_published_numbers_promises_and_intervals_look_different():
     assert len({plot.options for plot in plotted.plots}) == 6
 
 
+def test_labels_are_set_as_mathematics_for_pgfplots():
+    x = (1.0, 2.0)
+    panel = Panel("Mean of E_s over n^1.25 / d", "width m", "|E_M - E| / lambda_0^(1/3)", (Series("W_2", x, x),))
+    ((_, (plotted,)),) = plots("one", [PartRecord("p", "P", (), (panel,), 0.0)])
+    assert r"title={Mean of E\textsubscript{s} over n\textsuperscript{1.25} / d}" in plotted.options
+    assert (
+        r"ylabel={\textbar{}E\textsubscript{M} $-$ E\textbar{} / "
+        r"$\lambda$\textsubscript{0}\textsuperscript{(1/3)}}" in plotted.options
+    )
+    assert plotted.plots[0].legend == r"W\textsubscript{2}"
+
+
 def _figure(height):
     from matplotlib.figure import Figure
 
