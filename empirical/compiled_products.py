@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -119,13 +119,12 @@ def multiplied(
         A = A.contiguous()
     threads = min(torch.get_num_threads(), m * n * k // _GRAIN)
     rows = kernel.rows * -(-m // (4 * threads * kernel.rows)) if threads > 1 else m
-    share = _pool(threads, os.getpid()).map if threads > 1 else map
     depth = k if _lies_well(B) else _DEPTH * max(1, _LAID_OUT // (n * B.itemsize * _DEPTH))
     for p in range(0, k, depth):
         right = _laid_out(kernel, B[p : p + depth])
         left = right.T if squared else A[:, p : p + depth]  # the caches hold the first already
         fill = functools.partial(_fill, kernel, left, right, C, diagonal, not squared, p > 0, rows)
-        list(share(fill, range(0, m, rows)))
+        in_parallel(threads, fill, range(0, m, rows))
     return C
 
 
@@ -151,6 +150,12 @@ def _fill(
         n if diagonal is None else i + diagonal,
         *(copies, further),
     )
+
+
+def in_parallel(threads: int, function: Callable[[Any], object], tasks: Iterable[Any]) -> None:
+    """Call a function for each task, by so many threads; for one or fewer here."""
+    for _ in _pool(threads, os.getpid()).map(function, tasks) if threads > 1 else map(function, tasks):
+        pass
 
 
 @functools.cache

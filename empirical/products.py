@@ -16,8 +16,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 from torch.overrides import TorchFunctionMode
 
-from empirical.compiled_products import Kernel, compiled, multiplied
+from empirical.compiled_products import Kernel, compiled, in_parallel, multiplied
 from empirical.machine_code import vector_bytes
+
+_SHARE = 2**16
+"""Numbers whose hyperbolic tangents are worth a thread."""
 
 _WORTH = 2**21
 """Multiplications from which on the kernel is faster, though its call costs some 20 microseconds."""
@@ -117,7 +120,10 @@ class _Tanh(Function):
     def forward(ctx: Any, z: Tensor) -> Tensor:
         """Apply tanh to each entry."""
         outputs = torch.empty_like(z)
-        np.tanh(z.numpy(), out=outputs.numpy())
+        threads = min(torch.get_num_threads(), z.numel() // _SHARE)
+        axis = max(range(z.ndim), key=z.stride, default=0)
+        pieces = [a.tensor_split(threads, axis) if threads > 1 else [a] for a in (z.detach(), outputs)]
+        in_parallel(threads, lambda piece: np.tanh(piece[0].numpy(), out=piece[1].numpy()), zip(*pieces, strict=True))
         ctx.save_for_backward(outputs)
         return outputs
 

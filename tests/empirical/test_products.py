@@ -83,7 +83,10 @@ def test_weights_that_are_computed_from_inputs_pass_their_gradient_on():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_tanh_and_its_slope(dtype):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_tanh_and_its_slope(dtype, threads, monkeypatch):
+    monkeypatch.setattr(products, "_SHARE", 100)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     z = (5 * normal(30, 40, dtype=dtype).T).requires_grad_()
     with FastLayers():
         outputs = [torch.tanh(z), z.tanh(), nn.Tanh()(z[:, ::2]), torch.tanh(z[0, 0])]
