@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from empirical.experiments import run_network as run_network
     from empirical.exporting import export as export
     from empirical.results import table as table
+    from empirical.searches import Decay as Decay
     from empirical.searches import least_width as least_width
     from empirical.tangent_kernels import gram_matrix as gram_matrix
     from empirical.training import train as train
 
 _HOME = {
+    "Decay": "empirical.searches",
     "export": "empirical.exporting",
     "gram_matrix": "empirical.tangent_kernels",
     "least_width": "empirical.searches",
@@ -23,7 +25,7 @@ _HOME = {
     "table": "empirical.results",
     "train": "empirical.training",
 }
-__all__ = ["export", "gram_matrix", "least_width", "load_data", "run_network", "table", "train"]
+__all__ = ["Decay", "export", "gram_matrix", "least_width", "load_data", "run_network", "table", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from scipy.stats import beta
 
+from bounds.problem import Problem
 from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.networks import Trained
 from empirical.store import Store, canonical, content_key
@@ -21,7 +22,6 @@ from empirical.training import ARITHMETIC, Run, fingerprint, training_arrays
 
 if TYPE_CHECKING:
     from bounds.arithmetic import Enclosure
-    from bounds.problem import Problem
 
 CONFIDENCE = 0.95
 """Of each one-sided limit by itself."""
@@ -252,10 +252,10 @@ def least_width(
     problem: Problem | np.ndarray,
     y: np.ndarray | None = None,
     *,
-    conclusion: Decay,
     step_size: float,
     horizon: int,
-    delta: float = 0.1,
+    conclusion: Decay | None = None,
+    delta: float | None = None,
     seeds: int | Sequence[int] = 29,
     widths: Sequence[int] | None = None,
     max_width: int = 2**16,
@@ -274,10 +274,11 @@ def least_width(
     Args:
         problem: the problem, whose unit rows are trained on; or inputs (n, d).
         y: labels (n,) where inputs were given.
-        conclusion: what must hold for all k up to the horizon.
         step_size: eta.
         horizon: number of steps; a finite run can refute the conclusion and only support it.
-        delta: the allowed share of failures.
+        conclusion: what must hold for all k up to the horizon; by default the decay that Du et al. (2019) promise,
+            at the problem's own lambda_0.
+        delta: the allowed share of failures; by default the problem's, 0.1 for arrays.
         seeds: their number, or the seeds; the same ones at every width.
         widths: test exactly these instead of searching.
         max_width: where the search gives up.
@@ -292,6 +293,12 @@ def least_width(
     Raises:
         ValueError: an argument is out of its range.
     """
+    if conclusion is None:
+        if not isinstance(problem, Problem):
+            raise ValueError("arrays have no certified lambda_0: give conclusion=Decay(lambda_0), or a Problem")
+        conclusion = Decay(problem.least_eigenvalue)
+    if delta is None:
+        delta = problem.delta if isinstance(problem, Problem) else 0.1
     X, y = training_arrays(problem, y)
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not 0 < delta < 1:

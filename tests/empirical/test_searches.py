@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bounds.arithmetic import Enclosure
+from bounds.problem import Problem
 from empirical import least_width, searches
 from empirical.networks import initial_network
 from empirical.searches import Decay, TestedWidth, clopper_pearson, greatest_stable_step, iterations_to
@@ -197,6 +198,18 @@ def test_the_real_search_repeats_and_uses_its_store(tmp_path, monkeypatch):
     assert f"({found.lower}, {found.upper}]" in str(found)
     monkeypatch.setattr(searches, "_test_width", lambda *args: pytest.fail("ran again"))
     assert least_width(X, Y, **options).tested == found.tested
+
+
+def test_a_problem_brings_its_own_promise_and_confidence():
+    problem = Problem(X, Y, delta=0.3)
+    asked = {"step_size": 0.5, "horizon": 60, "seeds": 12, "max_width": 64}
+    rows = problem.unit_rows
+    named = least_width(rows, Y, conclusion=Decay(problem.least_eigenvalue), delta=0.3, **asked)
+    found = least_width(problem, **asked)
+    assert (found.lower, found.upper, found.delta) == (named.lower, named.upper, 0.3)
+    assert [(t.width, t.held, t.refuted) for t in found.tested] == [(t.width, t.held, t.refuted) for t in named.tested]
+    with pytest.raises(ValueError, match="arrays have no certified lambda_0"):
+        least_width(rows, Y, **asked)
 
 
 def test_a_horizon_without_a_fall_is_too_short_to_tell():
