@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from empirical.networks.layers import Activation, Draws, Specification, activation, linear, normaliser, patches
+from empirical.networks.layers import Activation, Draws, Specification, activation, linear, normaliser, patches, scaled
 
 
 class FullyConnected(Specification, frozen=True, kw_only=True, tag="du2019-deep-fc"):
@@ -45,7 +45,7 @@ class FullyConnectedNetwork(nn.Module):
         """The outputs f(x_i), (n,)."""
         h = X
         for layer in self.hidden:
-            h = self.scale * self.activation(layer(h))
+            h = scaled(self.activation, layer(h), self.scale)
         return self.output(h)[:, 0]
 
 
@@ -125,7 +125,7 @@ class ResidualNetwork(nn.Module):
         """The outputs f(x_i), (n,)."""
         h = X if self.patch is None else X.transpose(1, 2)
         first, *later = self.hidden
-        h = self.first_scale * self.activation(first(self._seen(h)))
+        h = scaled(self.activation, first(self._seen(h)), self.first_scale)
         for layer in later:
             h = torch.add(h, self.activation(layer(self._seen(h))), alpha=self.branch)
         return self.output(h.flatten(1))[:, 0]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 import torch
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -15,6 +16,14 @@ Activation = Callable[[Tensor], Tensor]
 def relu(z: Tensor) -> Tensor:
     """max(z, 0) with the formal derivative 1{z >= 0} of the papers (torch's own takes 1{z > 0})."""
     return torch.where(z < 0, 0.0, z)
+
+
+def scaled(s: Activation, z: Tensor, scale: float) -> Tensor:
+    """Compute scale * s(z), in one operation where torch's functions are replaced by one that has it."""
+    if has_torch_function_unary(z):
+        result: Tensor = handle_torch_function(scaled, (z,), s, z, scale)
+        return result
+    return scale * s(z)
 
 
 def smoothed_leaky_relu(slope: float, smoothness: float) -> Activation:

@@ -6,6 +6,7 @@ from torch import nn
 
 from empirical import products
 from empirical.machine_code import vector_bytes
+from empirical.networks.layers import scaled
 from empirical.products import _WORTH, FastLayers, batched_product, product
 
 
@@ -90,10 +91,13 @@ def test_tanh_and_its_slope(dtype, threads, monkeypatch):
     z = (5 * normal(30, 40, dtype=dtype).T).requires_grad_()
     with FastLayers():
         outputs = [torch.tanh(z), z.tanh(), nn.Tanh()(z[:, ::2]), torch.tanh(z[0, 0])]
+        outputs += [scaled(torch.tanh, z, scale) for scale in (0.0, -0.3)]
         found = torch.autograd.grad(sum(h.sum() for h in outputs), z)[0]
-        assert "Tanh" in outputs[0].grad_fn.name() and "TanhBackward0" not in outputs[0].grad_fn.name()
+        assert all("_Tanh" in h.grad_fn.name() for h in outputs if h is not outputs[4])
+    torch.testing.assert_close(outputs[5], -0.3 * outputs[0], rtol=0, atol=0)
+    assert not outputs[4].any()
     slope = 1 - z.detach().double().tanh().square()
-    slope *= 2 + (torch.arange(30) % 2 == 0)
+    slope *= 2 - 0.3 + (torch.arange(30) % 2 == 0).double()
     slope[0, 0] += 1 - z[0, 0].detach().double().tanh().square()
     torch.testing.assert_close(found.double(), slope, rtol=0, atol=20 * torch.finfo(dtype).eps)
     torch.testing.assert_close(outputs[0].double(), z.double().tanh(), rtol=4 * torch.finfo(dtype).eps, atol=0)
