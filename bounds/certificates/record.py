@@ -64,9 +64,12 @@ def load(path: str | Path, setting: str | Path | None = None) -> tuple[Stack, di
         elif SETTING in (notes := metadata(path)):
             plain = parse(str(notes[SETTING]), f"{path.name}: its setting")
         else:
-            raise ValueError(f"{path} says of no network that it is its own: name the setting's file with --setting")
+            raise ValueError(
+                f"{path} does not say which network its weights are: write it with empirical.export(module, path), or "
+                "name the file of its setting with --setting"
+            )
     except Invalid as error:
-        raise ValueError(f"{path.parent / str(error)}: write it again") from None
+        raise ValueError(f"{path.parent / str(error)}: write it with empirical.export(module, path)") from None
     stack = Stack.from_plain(plain)
     stack.check(weights)
     return stack, weights

@@ -246,6 +246,8 @@ def test_images_and_several_outputs(capsys, folder):
         ([*SMALL, "--out", "kept/thesis.tex"], "no folder"),
         (["certify", "--weights", "bad.safetensors", "--width", "3"], "--width"),
         (["certify", "--weights", "bad.safetensors"], "bad.safetensors"),
+        (["certify", "--weights", "bad.safetensors"], "write it with empirical.export(module, path)"),
+        (["certify", "--weights", "bare.safetensors"], "does not say which network its weights are: write it with"),
         (["verify", "none.json"], "no such file"),
         (["verify"], "requires an argument"),
     ],
@@ -254,6 +256,7 @@ def test_images_and_several_outputs(capsys, folder):
 def test_bad_input_is_refused_in_one_line(capsys, folder, tokens, words):
     (folder / "kept").mkdir()
     (folder / "kept" / "thesis.tex").write_text("precious")
+    write_arrays(folder / "bare.safetensors", {"0.weight": np.eye(2)})
     (folder / "bad.safetensors").write_bytes(b"nonsense")
     out, err = said(capsys, *tokens, code=2)
     assert out == "" and words in err and err.count("\n") == 1 and "Traceback" not in err
