@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -99,6 +100,15 @@ class Activation:
     def __repr__(self) -> str:
         return f"Activation({self.name})"
 
+    def __deepcopy__(self, memo: object) -> Activation:
+        return self  # nothing in it can change, and settings are compared by it
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """By its name in :mod:`bounds.activations`, if it has one: an activation holds functions."""
+        names = vars(importlib.import_module("bounds.activations")).items()
+        name = next((name for name, value in names if value is self), None)
+        return super().__reduce__() if name is None else (_named, (name,))
+
     @property
     def slope(self) -> GaussianFunction:
         """The derivative, for those who need one.
@@ -160,3 +170,8 @@ def constant(formula: Callable[[], arb]) -> Enclosure:
     """Enclose a constant given by a formula on balls."""
     with flint.ctx.workprec(PRECISION):
         return Enclosure(formula())
+
+
+def _named(name: str) -> Activation:
+    found: Activation = getattr(importlib.import_module("bounds.activations"), name)
+    return found

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from sympy import Float
-from sympy.core.relational import _Inequality
+from sympy import Float, GreaterThan, LessThan, StrictGreaterThan, StrictLessThan
 
 from bounds.quantities import MEANING
 from bounds.statements.missing import is_hidden
@@ -40,7 +39,7 @@ def inequality(what: str, relation: object) -> None:
     Raises:
         ValueError: saying what was found.
     """
-    if not isinstance(relation, _Inequality):
+    if not isinstance(relation, GreaterThan | StrictGreaterThan | LessThan | StrictLessThan):
         raise ValueError(
             f"the relation of {what!r} is {relation}: write an inequality with Le, Lt, Ge or Gt, and evaluate=False "
             "where sympy would decide it"

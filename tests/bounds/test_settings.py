@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,7 +13,7 @@ import sympy
 
 from bounds import Problem, gram
 from bounds import quantities as q
-from bounds.activations import SOFTPLUS, TANH
+from bounds.activations import SOFTPLUS, TANH, polynomial
 from bounds.arithmetic import Enclosure, NoNumber, compare
 from bounds.settings import SYSTEM, ConvResNet, Family, FullyConnected, ResNet, Setting, TwoLayer
 from bounds.statements import Condition, Edition, Event, Mark, Statement, hypothesis
@@ -50,6 +52,13 @@ def test_lambda_0_is_that_of_the_statement_s_own_setting(setting: Setting, expec
     made_up = statement(setting, Condition("width", sympy.Ge(q.m, 1 / q.lambda_0)))
     assert 1 / made_up.width(PROBLEM).midpoint == pytest.approx(expected, abs=1e-11)
     assert compare(PROBLEM.least_eigenvalue, ">", 0.28).holds  # the two-layer one is another
+
+
+def test_settings_go_to_other_processes() -> None:
+    for setting in (*SETTINGS, *(replace(found, activation=TANH) for found in SETTINGS[:5])):
+        assert pickle.loads(pickle.dumps(setting)) == copy.deepcopy(setting) == setting
+    own = replace(TwoLayer(), activation=polynomial([0, 1, 1]))  # holds functions that no name leads to
+    assert copy.deepcopy(own) == own
 
 
 def test_images_lie_channel_by_channel() -> None:
