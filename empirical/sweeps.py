@@ -175,6 +175,8 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
     with ExitStack() as stack:
         # a step of the clock must not make a living worker look dead
         stack.enter_context(dask.config.set({"distributed.scheduler.worker-ttl": None}))
+        # with a threshold of Dask's own glibc maps and clears every larger array anew: steps take up to 3 times as long
+        stack.enter_context(dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}))
         for name in ("distributed", "distributed.client", "tornado"):
             stack.enter_context(silence_logging_cmgr(logging.CRITICAL, name))  # what ends a sweep is said in one line
         address: str | LocalCluster | None = scheduler

@@ -255,6 +255,14 @@ if __name__ == "__main__":
 """
 
 
+def test_workers_manage_memory_as_this_process_does(monkeypatch):
+    """Dask sets a threshold for them, with which glibc maps every array beyond 128 kB anew: steps of up to 3 times."""
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    with cluster(None, 1) as client:
+        assert client.submit(os.getenv, "MALLOC_TRIM_THRESHOLD_").result() is None
+        assert client.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
+
+
 def test_a_cluster_is_ended_by_an_interrupt_that_came_while_it_started(monkeypatch):
     ended = []
 
