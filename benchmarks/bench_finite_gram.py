@@ -138,7 +138,8 @@ def prepare(method, case, dtype):
         a, b, c = (torch.rand(SQUARE, SQUARE, dtype=inputs.dtype) for _ in range(3))
         rates = {"mm": lambda: torch.mm(a, b, out=c), "own": lambda: product(a, b)}
         if dtype == "float32" and torch.backends.mkldnn.is_available():
-            rates["oneDNN"] = lambda: torch.nn.functional.linear(a.to_mkldnn(), b)
+            laid_out = a.to_mkldnn()
+            rates["oneDNN"] = lambda: torch.nn.functional.linear(laid_out, b)
         if fused := fused_multiplications(inputs.itemsize):
             rates["fma"] = fused
         return lambda: gram_matrix(network, inputs), rates
