@@ -4,6 +4,9 @@ The tiles of the upper triangle live on the workers; :mod:`bounds.linalg.tiles` 
 what follows. Here is only who does what when. Entries are computed where they are needed, five times, and not stored:
 a worker may round a midpoint otherwise than another, which is as good, since the exact matrix is within the radius of
 each, and all that is proved is about the exact matrix.
+
+Workers should have one BLAS thread, as Dask's have unless they are started without a nanny: numpy and scipy bring a
+pool of threads each, and two pools of two threads that take turns on two cores took 48 times as long as single threads.
 """
 
 from __future__ import annotations
