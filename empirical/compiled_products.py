@@ -297,18 +297,17 @@ def _emit_block(emit: Emitter, x: _Block) -> None:
 
 
 def _emit_copy(emit: Emitter, x: _Block, first: ir.Value) -> None:
-    """Copy some columns of A, from ``first`` on, tile by tile: they lie far apart."""
-    tiles = range(_PANEL // (emit.itemsize * x.rows))
-    masks = [emit.below(emit.sum(first, t * x.rows), x.m, x.rows) for t in tiles]
+    """Copy some columns of A, from ``first`` on, which lie far apart: a vector of each to a place of its own."""
+    vectors = range(_PANEL // (emit.itemsize * emit.lanes))
+    masks = [emit.below(emit.sum(first, v * emit.lanes), x.m, emit.lanes) for v in vectors]
 
     def line(p: ir.Value) -> None:
         here = emit.sum(emit.product(p, x.a_stride), first)
         ahead = emit.sum(here, emit.product(x.a_stride, _AHEAD))
-        for number in range(0, _PANEL // emit.itemsize, 64 // emit.itemsize):
-            emit.prefetch(x.a, emit.sum(ahead, number))
-        for t in tiles:
-            some = emit.load_where(masks[t], x.a, emit.sum(here, t * x.rows))
-            emit.store(some, x.scratch, emit.sum(emit.product(p, x.rows), t * (_DEPTH + _AHEAD) * x.rows))
+        for v in vectors:
+            emit.prefetch(x.a, emit.sum(ahead, v * emit.lanes))
+            some = emit.load_where(masks[v], x.a, emit.sum(here, v * emit.lanes))
+            emit.store(some, x.scratch, emit.product(emit.sum(p, v * (_DEPTH + _AHEAD)), emit.lanes))
 
     emit.loop(x.k, 1, line)
 
@@ -321,9 +320,10 @@ def _tile(emit: Emitter, x: _Block, first: ir.Value, i: ir.Value) -> _Tile:
     if x.copied is None:
         following = emit.at(x.a, emit.product(emit.sum(row, x.rows), x.a_stride))
         return _Tile([emit.at(x.a, emit.product(line, x.a_stride)) for line in lines], INTEGER(1), following, c)
-    copy = emit.at(x.scratch, emit.product(i, _DEPTH + _AHEAD))
+    lane = build.and_(i, INTEGER(emit.lanes - 1))
+    copy = emit.at(x.scratch, emit.sum(emit.product(build.sub(i, lane), _DEPTH + _AHEAD), lane))
     a = [build.select(x.copied, emit.at(copy, INTEGER(r)), emit.at(x.a, line)) for r, line in enumerate(lines)]
-    return _Tile(a, build.select(x.copied, INTEGER(x.rows), x.a_stride), None, c)
+    return _Tile(a, build.select(x.copied, INTEGER(emit.lanes), x.a_stride), None, c)
 
 
 def _emit_strip(emit: Emitter, x: _Block, tile: _Tile, j: ir.Value, stop: ir.Value) -> None:
