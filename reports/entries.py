@@ -31,7 +31,7 @@ def entry(statement: Statement) -> TheoremEntry:
     """One theorem of the catalogue and the lemmas of its proof, in full."""
     paper = paper_of(statement)
     *lemmas, _ = statement.graph()
-    formulas = (formula for part in statement.graph() for formula in _formulas(part))
+    formulas = (formula for part in statement.graph() for edition in part.editions for formula in _formulas(edition))
     return TheoremEntry(
         theorem=_statement(statement),
         lemmas=tuple(map(_statement, lemmas)),
@@ -60,7 +60,7 @@ def _row(statement: Statement, paper: Paper) -> TheoremRow:
         width="; ".join(map(plain, widths)).removeprefix("m = "),
         width_latex=r",\ ".join(map(latex, widths)),
         hidden=tuple(e.name for e in statement.editions if e.hidden_constants),
-        explicit=tuple(e.name for e in statement.editions if not e.hidden_constants),
+        explicit=tuple(e.name for e in statement.editions if not e.hidden_constants and [*_formulas(e)]),
         concludes=f"{statement.concludes}, linear rate" if printed.rate else str(statement.concludes),
         mark=str(printed.mark),
     )
@@ -103,13 +103,12 @@ def _edition(edition: Edition) -> EditionEntry:
     )
 
 
-def _formulas(statement: Statement) -> Iterator[Basic]:
-    for edition in statement.editions:
-        yield from (c.relation for c in edition.assumes if c.relation is not None)
-        yield from (p.relation for p in edition.conclusions)
-        yield from (event.share for event in edition.events)
-        for symbol, formula in edition.definitions:
-            yield from (symbol, formula)
+def _formulas(edition: Edition) -> Iterator[Basic]:
+    yield from (c.relation for c in edition.assumes if c.relation is not None)
+    yield from (p.relation for p in edition.conclusions)
+    yield from (event.share for event in edition.events)
+    for symbol, formula in edition.definitions:
+        yield from (symbol, formula)
 
 
 def _legend(formulas: Iterable[Basic]) -> list[Symbol]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.commands.records import TheoremEntry, TheoremList
-from reports.tables import escape, needs, sentence
+from reports.commands.records import TheoremEntry, TheoremList, TheoremRow
+from reports.tables import BACK, FITTED, ONE_COLUMN, escape, needs, sentence, wrapped
 
 
 def entry_latex(record: TheoremEntry) -> str:
@@ -43,31 +43,31 @@ def _clause(words: str, formulas: list[str]) -> Iterator[str]:
 
 
 def list_latex(record: TheoremList) -> str:
-    """All theorems as one table (booktabs and amsmath)."""
-    rows = (
-        " & ".join(
-            (
-                escape(row.identifier),
-                escape(row.dynamics),
-                f"${row.width_latex}$" if row.width_latex else "--",
-                "explicit" if row.explicit else "hidden",
-                escape(row.concludes),
-                escape(row.mark),
-            )
-        )
-        + r" \\"
-        for row in record.theorems
-    )
-    head = r"theorem & dynamics & width & constants & concludes & mark \\"
+    """All theorems as one table over several pages (booktabs, longtable), the width that each asks for below it."""
+    shares = ("0.4", "0.6")
+    columns = "".join(wrapped(rf"\dimexpr{share}\linewidth-\tabcolsep\relax") for share in shares)
     return "\n".join(
         (
-            needs("amsmath,booktabs"),
-            r"\begin{tabular}{llllll}",
+            needs("amsmath,array,booktabs,graphicx,longtable"),
+            *ONE_COLUMN,
+            rf"{{\footnotesize\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
             r"\toprule",
-            head,
+            r"theorem & dynamics; conclusion; constants; mark \\",
             r"\midrule",
-            *rows,
+            r"\endhead",
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\endfoot",
+            *(line for row in record.theorems for line in _row(row)),
+            r"\end{longtable}}",
+            BACK,
         )
     )
+
+
+def _row(row: TheoremRow) -> Iterator[str]:
+    constants = "explicit" if row.explicit else "hidden" if row.hidden else "none"
+    facts = "; ".join(escape(fact) for fact in (row.dynamics, row.concludes, constants, row.mark))
+    yield rf"{escape(row.identifier)} & {facts} \\" + ("*" if row.width_latex else r"[2pt]")
+    if row.width_latex:
+        fitted = FITTED.replace(r"\linewidth", r"0.95\linewidth ").removesuffix("%")
+        yield rf"\multicolumn{{2}}{{@{{}}l@{{}}}}{{\quad {fitted}$\displaystyle {row.width_latex}$}}}} \\[2pt]"

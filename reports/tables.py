@@ -52,6 +52,12 @@ PACKAGES = "amsmath,amssymb,booktabs,graphicx,siunitx"
 FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 """Opens a box that is scaled down where it is wider than the text; closed by a brace."""
 
+ONE_COLUMN = (
+    r"\makeatletter\let\zerolossback\relax",
+    r"\if@twocolumn\onecolumn\let\zerolossback\twocolumn\fi\makeatother",
+)
+"""Before a table over several pages, which LaTeX sets in one column only."""
+BACK = r"\zerolossback"
 _CLEAR = {"own-networks.tex": "\\clearpage"}
 """Before a table that does not float, those that do are set."""
 _SUBSCRIPTED = re.compile(r"([A-Za-z]|\$\\[a-z]+\$)\\_(perp|max|min|\w{1,2})\b")
@@ -92,7 +98,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
         _table(
             "data",
             "The data.",
-            f"l{_wrapped('10.5cm')}",
+            f"l{wrapped('10.5cm')}",
             ("", ""),
             [(escape(r.name), escape(r.value)) for r in it.data],
         ),
@@ -150,7 +156,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "proved-widths",
                 r"Widths asked, proved and measured, by network family; hidden constants at 1 ($\gtrsim$).",
-                f"l{_wrapped('6cm')}rrr",
+                f"l{wrapped('6cm')}rrr",
                 ("networks", "asked by", "asked", "proved", "measured"),
                 [
                     (
@@ -171,7 +177,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "runs",
                 "Condition and conclusion, judged apart.",
-                f"{_wrapped('5cm')}lrrll",
+                f"{wrapped('5cm')}lrrll",
                 ("run", "edition", "width", "step size", "condition", "conclusion"),
                 [
                     (
@@ -208,7 +214,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "looseness",
                 "Looseness in decades; positive means that the theorem is pessimistic.",
-                f"l{_wrapped('3.6cm')}rrrl",
+                f"l{wrapped('3.6cm')}rrrl",
                 ("edition", "quantity", "promised", "measured", "decades", "kind"),
                 [
                     (
@@ -245,7 +251,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 f"ledger-{number}",
                 f"Where {escape(ledger.statement)}, {ledger.edition} edition, gives width away.",
-                f"{_wrapped('5.5cm')}rrrr",
+                f"{wrapped('5.5cm')}rrrr",
                 ("step of the proof", "promised", "measured", "decades", "width left"),
                 rows,
             ),
@@ -256,7 +262,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "figure-1",
                 "Figure 1 of Du, Zhai, Poczos and Singh (2019) at its last epoch.",
-                f"{_wrapped('4cm')}{_wrapped('3.5cm')}rrr",
+                f"{wrapped('4cm')}{wrapped('3.5cm')}rrr",
                 ("panel", "convention", "width", "here", "read off the paper"),
                 [
                     (
@@ -298,14 +304,13 @@ def _table(name: str, caption: str, columns: str, head: Sequence[str], rows: Ite
 def _own_networks(networks: Iterable[OwnNetwork]) -> str:
     """Both sides of every promise of theorems of other families, over as many pages as they take, in one column."""
     shares = ("0.26", "0.21", "0.21", "0.12", "0.2")
-    columns = "".join(_wrapped(rf"\dimexpr{share}\linewidth-1.6\tabcolsep\relax") for share in shares)
+    columns = "".join(wrapped(rf"\dimexpr{share}\linewidth-1.6\tabcolsep\relax") for share in shares)
     head = r"promise & measured & promised & decades & on this run \\"
     parts = [[*([r"\addlinespace[1.5ex]"] if rank else []), *_own_network(one)] for rank, one in enumerate(networks)]
     return "\n".join(
         [
             needs(f"{PACKAGES},longtable"),
-            r"\makeatletter\let\zerolossback\relax",
-            r"\if@twocolumn\onecolumn\let\zerolossback\twocolumn\fi\makeatother",
+            *ONE_COLUMN,
             r"{\footnotesize",
             rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
             r"\caption{Theorems of other families, each on a run of its own networks: both sides of every promise.}"
@@ -322,7 +327,7 @@ def _own_networks(networks: Iterable[OwnNetwork]) -> str:
             r"\endfoot",
             *(line for lines in parts for line in lines),
             r"\end{longtable}}",
-            r"\zerolossback",
+            BACK,
             "",
         ]
     )
@@ -362,11 +367,12 @@ def _own_edition(edition: OwnEdition) -> Iterator[str]:
 
 
 def _across(words: str, end: str = r"\\") -> str:
-    column = _wrapped(r"\linewidth")
+    column = wrapped(r"\linewidth")
     return rf"\multicolumn{{5}}{{@{{}}{column}@{{}}}}{{{words}}} {end}"
 
 
-def _wrapped(width: str) -> str:
+def wrapped(width: str) -> str:
+    """A column of words of some width, ragged to the right."""
     return rf">{{\raggedright\arraybackslash}}p{{{width}}}"
 
 

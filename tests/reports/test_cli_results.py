@@ -184,6 +184,13 @@ def test_the_whole_catalogue_is_cited_and_set(capsys):
     assert "src=" not in page and "<script" not in page and page.count("<math") > 50
 
 
+def test_what_states_no_formula_is_not_said_to_state_one_in_numbers(capsys):
+    rows = {row.identifier: row for row in record(capsys, records.TheoremList, "theorems").theorems}
+    assert rows["dong2019-geometrization"].explicit == rows["dong2019-geometrization"].hidden == ()
+    assert rows["du2019-two-layer"].explicit == ("explicit", "improved", "sharp")
+    assert "no formula" in said(capsys, "theorems", "--html")
+
+
 def test_two_theorems_are_compared(capsys):
     tokens = ["theorems", "du2019-two-layer", "--compare", "du2019-two-layer-flow"]
     read = record(capsys, records.TheoremComparison, *tokens)
@@ -195,13 +202,23 @@ def test_two_theorems_are_compared(capsys):
 
 def test_latex_compiles(capsys, latex, folder):
     body = "".join(said(capsys, "theorems", t.identifier, "--latex") for t in theorems())
-    body += said(capsys, "theorems", "--latex")
-    source = (
-        "\\documentclass{article}\n\\usepackage{amsmath,booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
-    )
-    (folder / "statements.tex").write_text(source)
+    typeset(latex, folder, "", "\\usepackage{amsmath}", body)
+
+
+@pytest.mark.parametrize("options", ["", "twocolumn"])
+def test_the_list_in_latex_fits_its_pages(capsys, latex, folder, options):
+    table = said(capsys, "theorems", "--latex")
+    packages = re.match(r"% needs (.*)", table)[1]
+    assert "Overfull" not in typeset(latex, folder, options, packages, table)
+
+
+def typeset(latex, folder, options, packages, body):
+    """Compile an article and return what LaTeX said."""
+    lines = (rf"\documentclass[{options}]{{article}}", packages, r"\begin{document}", body, r"\end{document}")
+    (folder / "statements.tex").write_text("\n".join(lines))
     command = [latex, "-halt-on-error", "-interaction=batchmode", "statements.tex"]
     subprocess.run(command, check=True, capture_output=True)
+    return (folder / "statements.log").read_text(errors="replace")
 
 
 # bound
