@@ -132,6 +132,7 @@ class NetworkRun(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
+@torch.inference_mode(False)
 def run_network(
     family: Family,
     X: np.ndarray,

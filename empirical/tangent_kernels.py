@@ -29,6 +29,8 @@ TEMPORARY = 2**24
 """Entries of the largest temporary array beside the layers' inputs and gradients."""
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def gram_matrix(
     network: nn.Module | TwoLayerNetwork | np.ndarray,
     X: np.ndarray | Tensor,
@@ -57,7 +59,8 @@ def gram_matrix(
         (n, n), or (n k, n k) with the k outputs of one input side by side; exactly symmetric; an estimate.
 
     Raises:
-        ValueError: the network mixes inputs, or uses the weight of a layer outside it; shapes do not fit.
+        ValueError: the network mixes inputs, computes in neither float32 nor float64, or uses the weight of a layer
+            otherwise, too; shapes do not fit.
     """
     if block < 1:
         raise ValueError(f"a block holds at least one input, not {block}")
@@ -68,7 +71,10 @@ def gram_matrix(
     if dtype or device:
         network = copy.deepcopy(network).to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
     parameters = list(network.parameters())
+    if parameters[0].dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"the network computes in {parameters[0].dtype}: give dtype='float32' or 'float64'")
     inputs = torch.as_tensor(np.asarray(X) if not isinstance(X, Tensor) else X).to(parameters[0])
+    inputs = inputs.clone() if inputs.is_inference() else inputs
     _check_mixing(network, inputs)
     if not any(p.requires_grad for p in parameters):
         raise ValueError("no parameter of the network requires a gradient, so none is trained")
@@ -94,6 +100,8 @@ def gram_matrix(
     return gram.cpu().numpy()
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def cross_gram_matrix(network: nn.Module, other: nn.Module, X: Tensor, *, block: int = 512) -> np.ndarray:
     """Compute J J'^T of two networks of one architecture, with gradients at the weights of each.
 
@@ -193,7 +201,7 @@ class _Part:
 
 
 def _part(network: nn.Module, X: Tensor) -> _Part:
-    with torch.enable_grad(), _Recording(network, len(X)) as recording:
+    with _Recording(network, len(X)) as recording:
         try:
             outputs = network(X)
         except (RuntimeError, IndexError) as error:

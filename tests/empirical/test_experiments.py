@@ -34,6 +34,15 @@ def test_descent_follows_the_fast_two_layer_path(trained):
     assert run.at == list(range(31)) and run.verdict == "finished"
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_caller_who_wants_no_gradients_gets_the_same_run(mode):
+    family, observe = shallow.TwoLayer(width=9, activation="tanh"), {"tangent kernel": (0, 6)}
+    expected = run_network(family, X, Y, loss=SQUARES, method=DESCENT, observe=observe)
+    with mode():
+        found = run_network(family, X, Y, loss=SQUARES, method=DESCENT, observe=observe)
+    assert found.row() == expected.row()
+
+
 def test_the_flow_of_a_linear_model_is_the_exponential():
     """With the last layer alone trained, r(t) = exp(-t K) r(0) with the constant K = features features^T."""
     family = shallow.TwoLayer(width=40, trained="last", activation="tanh")

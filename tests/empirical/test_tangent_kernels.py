@@ -103,6 +103,16 @@ def test_user_modules():
     assert_is_jacobian_product(one, inputs(5, 3, 6))
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_are_found_where_the_caller_wants_none(mode):
+    torch.manual_seed(0)
+    network, X = user_module(), inputs(10, 7)
+    expected = gram_matrix(network, X)
+    with mode():
+        assert np.array_equal(gram_matrix(network, X + 0), expected)
+        assert np.array_equal(cross_gram_matrix(network, network, X).diagonal(), expected.diagonal())
+
+
 class Functional(nn.Module):
     """Layers called as functions, by position and by name."""
 
@@ -363,6 +373,7 @@ class Overwriting(nn.Module):
         (Overwriting(), "changed in place"),
         (nn.Sequential(nn.Linear(7, 4).requires_grad_(False)).double(), "none is trained"),
         (nn.Sequential(nn.Linear(7, 4), nn.Unflatten(1, (2, 2))).double(), "outputs must be"),
+        (nn.Sequential(nn.Linear(7, 4)).bfloat16(), "computes in torch.bfloat16: give dtype='float32' or 'float64'"),
         (nn.Sequential(nn.Linear(6, 4)).double(), r"inputs \(5, 7\) do not fit Sequential: mat1"),
     ],
 )
