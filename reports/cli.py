@@ -8,6 +8,7 @@ away, 70 a bug in zeroloss. Results go to standard output; progress and messages
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import os
 import sys
 import warnings
@@ -89,6 +90,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
         The exit code.
     """
     tokens = sys.argv[1:] if tokens is None else tokens
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="namereplace")  # where the encoding has no sign such as ≥, its name
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: remark(f"warning: {message}")
         return _run(tokens)

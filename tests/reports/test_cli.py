@@ -446,3 +446,17 @@ def test_ctrl_c_during_proofs_is_one_line(tmp_path, interrupt):
     assert process.returncode == 130
     assert out == ""
     assert err == "zeroloss: interrupted\n"
+
+
+def test_a_sign_that_the_terminal_lacks_is_written_by_its_name(tmp_path):
+    program = "import sys; from reports.cli import main; sys.exit(main())"
+    tokens = ["measure", "karhadkar2024-shallow", "--data", "orthonormal:n=3", "--width", "16"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *tokens],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "GREATER-THAN OR EQUAL TO" in done.stdout
