@@ -87,9 +87,9 @@ descent = Statement(
         ),
     ),
     rests_on=(initial,),
-    remark="The orders are those of the abstract; step and rate are those of Du et al. (2019), whose argument it "
-    "refines. With high probability over the start. n^2 instead of n^4 needs an assumption on the data that is not "
-    "encoded.",
+    remark="The orders are from memory and as Munteanu et al. (2022) report them; step and rate are those of Du et al. "
+    "(2019), whose argument it refines. With high probability over the start. n^2 instead of n^4 needs an assumption "
+    "on the data that is not encoded.",
 )
 
 PAPER = Paper(
@@ -101,5 +101,5 @@ PAPER = Paper(
     arxiv="1906.03593",
     statements=(initial, descent),
     kind="misc",
-    remark="Read in the abstract only.",
+    remark="Only its abstract was read.",
 )
