@@ -49,7 +49,7 @@ CASES = {
     "convolutional": (du2019_deep.ConvResNet(width=60, depth=3, pixels=32), (800, 2, 32), DESCENT, ()),
     "kernel": (du2019_deep.FullyConnected(width=300, depth=3), (1200, 30), DESCENT, ("tangent kernel",)),
     "flow": (shallow.TwoLayer(width=20_000, activation="tanh"), (30, 40), GradientFlow(horizon=1e-4), ()),
-    "branches": (ding2021.ResNet(depth=4, branches=10_000), (60, 12), DESCENT, ()),
+    "branches": (ding2021.ResNet(depth=4, branches=7000), (60, 12), DESCENT, ()),
     "fewer branches": (ding2021.ResNet(depth=4, branches=4000), (60, 12), DESCENT, ()),
     "wide convolutions": (du2019_deep.ConvResNet(width=300, depth=3, pixels=32), (200, 2, 32), DESCENT, ()),
     "many inputs": (nguyen2020.Pyramid(widths=(600, 300, 1)), (3000, 30), DESCENT, ()),

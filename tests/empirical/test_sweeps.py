@@ -340,7 +340,7 @@ def test_a_clock_that_is_set_by_days_changes_nothing(grid, runs, expected, tmp_p
     offset.write_text("0")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     with unfinished(runs, expected):
-        sweep = start(grid, runs, PYTHONPATH=path)
+        sweep = start(grid, runs, "--workers", "1", PYTHONPATH=path)
         for least, days in ((10, 1), (30, -2)):
             until(lambda least=least: count(runs) > least)
             offset.write_text(str(86400 * days))
