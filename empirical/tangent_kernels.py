@@ -214,9 +214,9 @@ def _part(network: nn.Module, X: Tensor) -> _Part:
     calls, edges, k = recording.calls, recording.edges, outputs.shape[1]
     if any(call.inputs._version != call.version for call in calls):
         raise ValueError("the input of a layer is changed in place after it: copy it")
-    by_output = [
-        torch.autograd.grad(outputs, edges, one.expand_as(outputs), retain_graph=c + 1 < k, allow_unused=True)
-        for c, one in enumerate(torch.eye(k).to(outputs) if edges else ())
+    by_output = [  # of a sum: gradients for outputs would load sympy
+        torch.autograd.grad(outputs[:, c].sum(), edges, retain_graph=c + 1 < k, allow_unused=True)
+        for c in range(k if edges else 0)
     ]
     by_weight: dict[int, list[tuple[_Call, Tensor]]] = {}
     for call, *gradients in zip(calls, *by_output, strict=True):
