@@ -50,7 +50,7 @@ _VECTORS = {"travel": 2, "gradient dominance": 2, "semi-smoothness": 4, "curvatu
 _BLOCK = 512
 """Inputs of a block of a Gram matrix, two of which are at work at a time."""
 
-_HOLES = 1.5
+_HOLES = 1.8
 """Room that is kept and does not fit again, at most so many times what a step makes and drops (glibc 2.36)."""
 
 _WORKSPACE = 15 * 10**6
