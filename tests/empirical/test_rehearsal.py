@@ -87,7 +87,7 @@ def test_the_peak_of_a_run_is_foreseen(case):
     measured = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     foreseen = network_bytes(family, shape, Loss(), method, observed)
     # which holes fit again differs by a tenth from run to run; too little would let a run begin that does not fit
-    assert 0.85 * measured <= foreseen <= 2.4 * measured
+    assert 0.85 * measured <= foreseen <= 2.4 * measured + 30 * 10**6
 
 
 def test_a_rehearsal_does_not_count_what_only_waits_for_the_collector():
