@@ -264,6 +264,7 @@ class _Recording(FastLayers):
         if function in _LAYERS and not transformed():
             call = _LAYERS[function](*args, **(kwargs or {}))
             if call is not None and self._counts(call, output):
+                call.bias = call.bias if id(call.bias) in self._own else None
                 self.calls.append(call)
                 # an edge, not the tensor: an activation that works in place replaces what the tensor stands for
                 self.edges.append(get_gradient_edge(output))
@@ -271,12 +272,8 @@ class _Recording(FastLayers):
 
     def _counts(self, call: _Call, output: Tensor) -> bool:
         """Whether the weight is a parameter, and it or the bias is trained."""
-        if id(call.weight) not in self._own or len(call.inputs) != self._n:
-            return False
-        if id(call.bias) not in self._own:
-            call.bias = None
-        trained = any(p is not None and p.requires_grad for p in (call.weight, call.bias))
-        return trained and output.requires_grad
+        trained = any(id(p) in self._own and p.requires_grad for p in (call.weight, call.bias) if p is not None)
+        return id(call.weight) in self._own and trained and len(call.inputs) == self._n and output.requires_grad
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> _Call | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports.commands.records import TheoremEntry, TheoremList, TheoremRow
-from reports.tables import BACK, FITTED, ONE_COLUMN, escape, needs, sentence, wrapped
+from reports.tables import FITTED, escape, needs, over_pages, sentence
 
 
 def entry_latex(record: TheoremEntry) -> str:
@@ -44,24 +44,10 @@ def _clause(words: str, formulas: list[str]) -> Iterator[str]:
 
 def list_latex(record: TheoremList) -> str:
     """All theorems as one table over several pages (booktabs, longtable), the width that each asks for below it."""
-    shares = ("0.4", "0.6")
-    columns = "".join(wrapped(rf"\dimexpr{share}\linewidth-\tabcolsep\relax") for share in shares)
-    return "\n".join(
-        (
-            needs("amsmath,array,booktabs,graphicx,longtable"),
-            *ONE_COLUMN,
-            rf"{{\footnotesize\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
-            r"\toprule",
-            r"theorem & dynamics; conclusion; constants; mark \\",
-            r"\midrule",
-            r"\endhead",
-            r"\bottomrule",
-            r"\endfoot",
-            *(line for row in record.theorems for line in _row(row)),
-            r"\end{longtable}}",
-            BACK,
-        )
-    )
+    columns = [rf"{share}\linewidth-\tabcolsep" for share in ("0.4", "0.6")]
+    head = r"theorem & dynamics; conclusion; constants; mark \\"
+    rows = (line for row in record.theorems for line in _row(row))
+    return over_pages("amsmath,array,booktabs,graphicx", columns, head, rows)
 
 
 def _row(row: TheoremRow) -> Iterator[str]:

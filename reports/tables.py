@@ -51,13 +51,6 @@ _SPECIAL = {
 PACKAGES = "amsmath,amssymb,booktabs,graphicx,siunitx"
 FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 """Opens a box that is scaled down where it is wider than the text; closed by a brace."""
-
-ONE_COLUMN = (
-    r"\makeatletter\let\zerolossback\relax",
-    r"\if@twocolumn\onecolumn\let\zerolossback\twocolumn\fi\makeatother",
-)
-"""Before a table over several pages, which LaTeX sets in one column only."""
-BACK = r"\zerolossback"
 _CLEAR = {"own-networks.tex": "\\clearpage"}
 """Before a table that does not float, those that do are set."""
 _SUBSCRIPTED = re.compile(r"([A-Za-z]|\$\\[a-z]+\$)\\_(perp|max|min|\w{1,2})\b")
@@ -98,7 +91,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
         _table(
             "data",
             "The data.",
-            f"l{wrapped('10.5cm')}",
+            f"l{_wrapped('10.5cm')}",
             ("", ""),
             [(escape(r.name), escape(r.value)) for r in it.data],
         ),
@@ -156,7 +149,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "proved-widths",
                 r"Widths asked, proved and measured, by network family; hidden constants at 1 ($\gtrsim$).",
-                f"l{wrapped('6cm')}rrr",
+                f"l{_wrapped('6cm')}rrr",
                 ("networks", "asked by", "asked", "proved", "measured"),
                 [
                     (
@@ -177,7 +170,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "runs",
                 "Condition and conclusion, judged apart.",
-                f"{wrapped('5cm')}lrrll",
+                f"{_wrapped('5cm')}lrrll",
                 ("run", "edition", "width", "step size", "condition", "conclusion"),
                 [
                     (
@@ -214,7 +207,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "looseness",
                 "Looseness in decades; positive means that the theorem is pessimistic.",
-                f"l{wrapped('3.6cm')}rrrl",
+                f"l{_wrapped('3.6cm')}rrrl",
                 ("edition", "quantity", "promised", "measured", "decades", "kind"),
                 [
                     (
@@ -251,7 +244,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 f"ledger-{number}",
                 f"Where {escape(ledger.statement)}, {ledger.edition} edition, gives width away.",
-                f"{wrapped('5.5cm')}rrrr",
+                f"{_wrapped('5.5cm')}rrrr",
                 ("step of the proof", "promised", "measured", "decades", "width left"),
                 rows,
             ),
@@ -262,7 +255,7 @@ def _tables(it: Comparison) -> Iterator[tuple[str, str]]:
             _table(
                 "figure-1",
                 "Figure 1 of Du, Zhai, Poczos and Singh (2019) at its last epoch.",
-                f"{wrapped('4cm')}{wrapped('3.5cm')}rrr",
+                f"{_wrapped('4cm')}{_wrapped('3.5cm')}rrr",
                 ("panel", "convention", "width", "here", "read off the paper"),
                 [
                     (
@@ -302,33 +295,44 @@ def _table(name: str, caption: str, columns: str, head: Sequence[str], rows: Ite
 
 
 def _own_networks(networks: Iterable[OwnNetwork]) -> str:
-    """Both sides of every promise of theorems of other families, over as many pages as they take, in one column."""
+    """Both sides of every promise of theorems of other families."""
     shares = ("0.26", "0.21", "0.21", "0.12", "0.2")
-    columns = "".join(wrapped(rf"\dimexpr{share}\linewidth-1.6\tabcolsep\relax") for share in shares)
     head = r"promise & measured & promised & decades & on this run \\"
     parts = [[*([r"\addlinespace[1.5ex]"] if rank else []), *_own_network(one)] for rank, one in enumerate(networks)]
+    caption = (
+        r"\caption{Theorems of other families, each on a run of its own networks: both sides of every promise.}"
+        r"\label{tab:zeroloss-own-networks}\\"
+    )
+    columns = [rf"{share}\linewidth-1.6\tabcolsep" for share in shares]
+    return over_pages(PACKAGES, columns, head, (line for lines in parts for line in lines), caption) + "\n"
+
+
+def over_pages(packages: str, columns: Iterable[str], head: str, rows: Iterable[str], caption: str = "") -> str:
+    """A table over as many pages as it takes, in one column (booktabs, longtable).
+
+    Args:
+        packages: what its rows need.
+        columns: widths of columns of words.
+        head: its first line, repeated on each page.
+        rows: its other lines.
+        caption: with its label, on the first page.
+    """
+    wide = "".join(_wrapped(rf"\dimexpr{width}\relax") for width in columns)
+    heading = [r"\toprule", head, r"\midrule"]
     return "\n".join(
         [
-            needs(f"{PACKAGES},longtable"),
-            *ONE_COLUMN,
-            r"{\footnotesize",
-            rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
-            r"\caption{Theorems of other families, each on a run of its own networks: both sides of every promise.}"
-            r"\label{tab:zeroloss-own-networks}\\",
-            r"\toprule",
-            head,
-            r"\midrule",
-            r"\endfirsthead",
-            r"\toprule",
-            head,
-            r"\midrule",
+            needs(f"{packages},longtable"),
+            r"\makeatletter\let\zerolossback\relax",  # LaTeX sets such tables in one column only
+            r"\if@twocolumn\onecolumn\let\zerolossback\twocolumn\fi\makeatother",
+            rf"{{\footnotesize\begin{{longtable}}{{@{{}}{wide}@{{}}}}",
+            *([caption, *heading, r"\endfirsthead"] if caption else []),
+            *heading,
             r"\endhead",
             r"\bottomrule",
             r"\endfoot",
-            *(line for lines in parts for line in lines),
+            *rows,
             r"\end{longtable}}",
-            BACK,
-            "",
+            r"\zerolossback",
         ]
     )
 
@@ -367,11 +371,11 @@ def _own_edition(edition: OwnEdition) -> Iterator[str]:
 
 
 def _across(words: str, end: str = r"\\") -> str:
-    column = wrapped(r"\linewidth")
+    column = _wrapped(r"\linewidth")
     return rf"\multicolumn{{5}}{{@{{}}{column}@{{}}}}{{{words}}} {end}"
 
 
-def wrapped(width: str) -> str:
+def _wrapped(width: str) -> str:
     """A column of words of some width, ragged to the right."""
     return rf">{{\raggedright\arraybackslash}}p{{{width}}}"
 
