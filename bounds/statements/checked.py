@@ -33,6 +33,16 @@ def tuple_of(kind: Any, what: str, values: object) -> None:
             raise TypeError(f"{what} holds {_named(value)}: give {kind.__name__} only")
 
 
+def named_once(what: str, names: list[str]) -> None:
+    """Refuse two clauses of one name: a verdict is found by it.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two {what} are named {', '.join(map(repr, twice))}: give each a name of its own")
+
+
 def inequality(what: str, relation: object) -> None:
     """Refuse what sympy has decided, what is no inequality, and symbols that nothing says the meaning of.
 

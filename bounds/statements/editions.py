@@ -13,7 +13,7 @@ import sympy
 
 from bounds import quantities as q
 from bounds.arithmetic import Enclosure, Exact, Values, Verdict, evaluate, exact_ball
-from bounds.statements.checked import one_of, tuple_of
+from bounds.statements.checked import named_once, one_of, tuple_of
 from bounds.statements.clauses import Condition, Promise, Rate
 from bounds.statements.missing import is_hidden, missing
 
@@ -142,6 +142,8 @@ class Edition:
             ("arguments", self.arguments, Callable),
         ):
             tuple_of(kind, what, values)
+        for what, clauses in (("conditions", self.assumes), ("promises", self.promises)):
+            named_once(what, [clause.name for clause in clauses])
 
     def __repr__(self) -> str:
         return f"Edition({self.name}, {self.mark})"

@@ -36,6 +36,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         sys.modules.pop("bounds.papers.example_made_up", None)
         vars(papers).pop("example_made_up", None)
 
+    modules()  # what the catalogue itself names stays
     known = set(q.MEANING)
     monkeypatch.setattr(papers, "__path__", [*papers.__path__, str(tmp_path)])
     forget()
@@ -54,6 +55,7 @@ def test_the_file_of_the_note_is_all_that_a_theorem_needs(write: Write) -> None:
 
 STEP = 'Condition("step size", Le(eta, 1 / beta**2))'
 MISTAKES = {
+    "two of one name": (STEP + ",", STEP + ", " + STEP + ",", r"two conditions are named 'step size': give each"),
     "parenthesis": ("PAPER = Paper(", "PAPER = Paper((", r", line \d+: SyntaxError: '\(' was never closed: mend"),
     "import": ("e_0, eta", "e_0, etta", r", line \d+: ImportError: cannot import name 'etta'"),
     "no paper": ("\nPAPER =", "\nPAPERS =", "holds no PAPER"),
