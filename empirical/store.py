@@ -10,13 +10,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
+import secrets
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -258,15 +258,16 @@ class Store:
         head = msgspec.msgpack.encode(
             _Head(type(record).__name__, record.key, row, len(payload), hashlib.sha256(payload).digest())
         )
-        with self._unfinished() as file:
-            try:
+        path = self.folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
+        try:  # around the creation too: an interrupt may come right after it
+            with _locked(path) as file:
                 file.write(_MAGIC + len(head).to_bytes(4) + hashlib.sha256(head).digest() + head + payload)
                 file.flush()
                 os.fsync(file.fileno())
-                os.replace(file.name, target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+                os.replace(path, target)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         folder = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(folder)  # the rename itself must survive a power cut
@@ -274,14 +275,19 @@ class Store:
             os.close(folder)
         return target
 
-    def _unfinished(self) -> Any:
-        """A new file, locked for as long as its writer lives."""
-        while True:
-            file = tempfile.NamedTemporaryFile(dir=self.folder, prefix=_UNFINISHED, delete=False)
+
+def _locked(path: Path) -> BinaryIO:
+    """A new file, locked for as long as its writer lives."""
+    while True:
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if os.path.exists(file.name):  # else it was cleared between its creation and its lock
-                return file
+        except BaseException:
             file.close()
+            raise
+        if path.exists():  # else it was cleared between its creation and its lock
+            return file
+        file.close()
 
 
 class _Claims:

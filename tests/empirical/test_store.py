@@ -1,5 +1,6 @@
 """What comes out of the store is what went in, or nothing."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -205,6 +206,21 @@ def test_what_a_killed_writer_left_is_cleared_and_that_of_a_living_one_is_not(tm
     store.put(RESULT)
     assert cleared[0] == 1  # the dead writer's, not its own
     assert [path.name for path in tmp_path.iterdir()] == [f"{RESULT.key}.msgpack"]
+
+
+@pytest.mark.parametrize("module, call", [(fcntl, "flock"), (os, "fsync"), (os, "replace")])
+def test_an_interrupt_at_any_time_leaves_no_file(tmp_path, monkeypatch, module, call):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    store = Store(tmp_path)
+    with monkeypatch.context() as during:
+        during.setattr(module, call, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.put(RESULT)
+    assert not list(tmp_path.iterdir())
+    store.put(RESULT)
+    assert store.get(RESULT.key, Result) == RESULT
 
 
 FILL = """
