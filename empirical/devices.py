@@ -1,11 +1,22 @@
-"""Cholesky factors from a device, for proofs that bound their residual themselves."""
+"""What other devices need: float32 that is not TF32, blocks that their memory holds; and their factors for proofs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
+_OPERATIONS = ("all", "conv", "rnn", "matmul")
+_SETTINGS = (("generic", "all"), *((backend, what) for backend in ("cuda", "mkldnn") for what in _OPERATIONS))
+"""Of which torch keeps a precision of float32 arithmetic; what is not set follows its backend, and that the generic."""
+
+_IN_TURN = threading.RLock()
 
 
 def cholesky_on(device: str) -> Callable[[np.ndarray], np.ndarray | None]:
@@ -25,3 +36,65 @@ def cholesky_on(device: str) -> Callable[[np.ndarray], np.ndarray | None]:
         return None if failed.item() else factor.cpu().numpy()
 
     return cholesky
+
+
+@contextmanager
+def float32_arithmetic(device: str, *, tf32: bool = False) -> Iterator[None]:
+    """Multiply and convolve float32 in float32, or in TF32, whatever torch is set to, and leave its settings as found.
+
+    By default torch allows TF32, factors rounded to 11 bits, in convolutions on a GPU. What it allows holds for the
+    whole process, so threads that enter take turns. Inside, the precisions are read as ``fp32_precision``: torch may
+    refuse to read them as ``allow_tf32``.
+
+    Args:
+        device: type of the device, on which automatic casts to shorter types are off.
+        tf32: whether to allow TF32 in products, too, rather than nowhere.
+    """
+    read, write = torch._C._get_fp32_precision_getter, torch._C._set_fp32_precision_setter
+    wanted = "tf32" if tf32 else "ieee"
+    changed: list[tuple[tuple[str, str], str]] = []
+    with _IN_TURN, torch.autocast(device, enabled=False):
+        try:
+            for setting in _SETTINGS:
+                # what follows another has changed with it already, so that this value is the setting's own
+                if (own := read(*setting)) != wanted:
+                    write(*setting, wanted)
+                    changed.append((setting, own))
+            yield
+        finally:
+            for setting, own in reversed(changed):
+                write(*setting, own)
+
+
+def in_blocks(compute: Callable[[int], Tensor], X: Tensor, block: int | None, tf32: bool) -> np.ndarray:
+    """Compute from so many inputs at a time, or from half as many, and so on, as the device's memory holds.
+
+    Args:
+        compute: of the number of inputs.
+        X: inputs (n, ...), of the type and on the device of the arithmetic.
+        block: their number; by default 512, and 4096 on a GPU, or fewer where these do not fit.
+        tf32: whether a GPU may round factors of float32 products.
+
+    Raises:
+        MemoryError: the given block does not fit, or not even one input does.
+    """
+    size = block or (4096 if X.is_cuda else 512)
+    with nullcontext() if X.dtype == torch.float64 else float32_arithmetic(X.device.type, tf32=tf32):
+        while True:
+            try:
+                return compute(size).cpu().numpy()
+            except torch.OutOfMemoryError as error:
+                if block or size == 1:
+                    message = f"{X.device} has no memory for {size} inputs at a time and a matrix of all"
+                    raise MemoryError(f"{message}: give a smaller block=, or fewer inputs") from error
+            size = min(size, len(X) + 1) // 2
+
+
+def moved(network: nn.Module, **where: Any) -> nn.Module:
+    """A copy of a network on another device or of another type, whose parameters are not copied before."""
+    parameters = {
+        id(p): nn.Parameter(p.detach().to(**where), p.requires_grad)
+        for p in network.parameters()
+        if type(p) is nn.Parameter and p.is_floating_point()
+    }
+    return copy.deepcopy(network, parameters).to(**where)

@@ -52,6 +52,8 @@ def _jacobian(network: nn.Module, names: list[str], X: Tensor) -> Tensor:
     chosen = {name: network.get_parameter(name).detach() for name in names}
     try:
         pieces = vmap(jacrev(outputs), (None, 0))(chosen, X)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         raise ValueError(
             f"torch.func cannot differentiate {type(network).__name__} with respect to {', '.join(names)}, "

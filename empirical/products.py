@@ -39,7 +39,7 @@ def product(a: Tensor, b: Tensor, *, diagonal: int | None = None) -> Tensor:
     if diagonal is not None:
         if kernel is not None:
             return multiplied(kernel, a, b.T, diagonal)
-        if a.shape[1] > 16:  # else the strips' own time is more than they save
+        if a.device.type == "cpu" and a.shape[1] > 16:  # else the strips' own time is more than they save
             return _by_strips(a, b, diagonal)
     if kernel is None:
         return a @ b.T

@@ -10,7 +10,6 @@ weights that are computed from others) give their columns of J for some inputs a
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.nn.functional import conv1d, conv2d, linear
 
+from empirical.devices import in_blocks, moved
 from empirical.jacobians import add_jacobian_products
 from empirical.networks.two_layer import Trained, TwoLayerNetwork
 from empirical.products import FastLayers, batched_product, product, transformed
@@ -38,7 +38,8 @@ def gram_matrix(
     trained: Trained | None = None,
     dtype: Literal["float32", "float64"] | None = None,
     device: str | None = None,
-    block: int = 512,
+    block: int | None = None,
+    tf32: bool = False,
 ) -> np.ndarray:
     """Compute the Gram matrix J J^T of a network's Jacobian with respect to its trained parameters.
 
@@ -53,7 +54,9 @@ def gram_matrix(
         trained: ``first`` (the default) or ``both`` layers, of a two-layer network that is not a module.
         dtype: of the arithmetic; by default the network's own.
         device: where it happens; by default the network's own.
-        block: inputs taken at a time.
+        block: inputs taken at a time; by default 512, and on a GPU 4096 or as many as its memory holds.
+        tf32: whether a GPU may round the factors of float32 products to 11 bits; otherwise it does not, whatever torch
+            is set to.
 
     Returns:
         (n, n), or (n k, n k) with the k outputs of one input side by side; exactly symmetric; an estimate.
@@ -61,15 +64,16 @@ def gram_matrix(
     Raises:
         ValueError: the network mixes inputs, computes in neither float32 nor float64, or uses the weight of a layer
             otherwise, too; shapes do not fit.
+        MemoryError: the block does not fit the GPU's memory, or not even one input does.
     """
-    if block < 1:
+    if block is not None and block < 1:
         raise ValueError(f"a block holds at least one input, not {block}")
     if not isinstance(network, nn.Module):
-        return _two_layer(network, X, trained or "first", dtype, device)
+        return _two_layer(network, X, trained or "first", dtype, device, tf32)
     if trained is not None:
         raise ValueError("a module says by requires_grad which parameters are trained: leave out trained=")
     if dtype or device:
-        network = copy.deepcopy(network).to(device=device, dtype=None if dtype is None else getattr(torch, dtype))
+        network = moved(network, device=device, dtype=None if dtype is None else getattr(torch, dtype))
     parameters = list(network.parameters())
     if parameters[0].dtype not in (torch.float32, torch.float64):
         raise ValueError(f"the network computes in {parameters[0].dtype}: give dtype='float32' or 'float64'")
@@ -78,6 +82,10 @@ def gram_matrix(
     _check_mixing(network, inputs)
     if not any(p.requires_grad for p in parameters):
         raise ValueError("no parameter of the network requires a gradient, so none is trained")
+    return in_blocks(lambda size: _gram(network, inputs, size), inputs, block, tf32)
+
+
+def _gram(network: nn.Module, inputs: Tensor, block: int) -> Tensor:
     rows = inputs.split(block)
     gram: Tensor | None = None
     starts = [0]
@@ -96,38 +104,51 @@ def gram_matrix(
     assert gram is not None
     if part.others:
         add_jacobian_products(gram, network, network, part.others, inputs, entries=TEMPORARY // 4)
-    _check_whole(network, inputs[:1], float(gram[0, 0]))
-    return gram.cpu().numpy()
+    _check_whole(network, inputs[:1], gram[0, 0])
+    return gram
 
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def cross_gram_matrix(network: nn.Module, other: nn.Module, X: Tensor, *, block: int = 512) -> np.ndarray:
+def cross_gram_matrix(
+    network: nn.Module, other: nn.Module, X: Tensor, *, block: int | None = None, tf32: bool = False
+) -> np.ndarray:
     """Compute J J'^T of two networks of one architecture, with gradients at the weights of each.
 
     Args:
         network: whose Jacobian J gives the rows; covered as :func:`gram_matrix` says.
         other: whose Jacobian J' gives the columns.
         X: inputs (n, ...).
-        block: inputs taken at a time.
+        block: inputs taken at a time, as for :func:`gram_matrix`.
+        tf32: whether a GPU may round factors of float32 products.
 
     Returns:
         (n, n), or (n k, n k) with the k outputs of one input side by side; an estimate.
 
     Raises:
         ValueError: as :func:`gram_matrix`.
+        MemoryError: as :func:`gram_matrix`.
     """
     _check_mixing(network, X)
+    return in_blocks(lambda size: _cross_gram(network, other, X, size), X, block, tf32)
+
+
+def _cross_gram(network: nn.Module, other: nn.Module, X: Tensor, block: int) -> Tensor:
     rows = X.split(block)
     strips = [[_products(_part(network, x), _part(other, t)) for t in rows] for x in rows]
     gram = torch.cat([torch.cat(strip, dim=1) for strip in strips])
     if others := _part(network, X[:1]).others:
         add_jacobian_products(gram, network, other, others, X, entries=TEMPORARY // 4)
-    return gram.cpu().numpy()
+    return gram
 
 
 def _two_layer(
-    network: TwoLayerNetwork | np.ndarray, X: np.ndarray | Tensor, trained: Trained, dtype: str | None, device: Any
+    network: TwoLayerNetwork | np.ndarray,
+    X: np.ndarray | Tensor,
+    trained: Trained,
+    dtype: str | None,
+    device: Any,
+    tf32: bool,
 ) -> np.ndarray:
     if not isinstance(network, TwoLayerNetwork):
         weights = torch.tensor(np.asarray(network), dtype=torch.float64)
@@ -139,8 +160,8 @@ def _two_layer(
             f"inputs {tuple(inputs.shape)} do not fit neurons {tuple(network.weights.shape)}: "
             "both are matrices with one column per input coordinate"
         )
-    moved = TwoLayerNetwork(network.weights.to(**kind), network.signs.to(**kind))
-    return moved.gram(inputs, trained).cpu().numpy()
+    there = TwoLayerNetwork(network.weights.to(**kind), network.signs.to(**kind))
+    return in_blocks(lambda _: there.gram(inputs, trained), inputs, len(inputs), tf32)
 
 
 @dataclass
@@ -204,6 +225,8 @@ def _part(network: nn.Module, X: Tensor) -> _Part:
     with _Recording(network, len(X)) as recording:
         try:
             outputs = network(X)
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, IndexError) as error:
             message = str(error).splitlines()[0]
             raise ValueError(f"inputs {tuple(X.shape)} do not fit {type(network).__name__}: {message}") from error
@@ -421,7 +444,7 @@ def _check_alone(network: nn.Module, first: Tensor, beside_others: Tensor) -> No
         )
 
 
-def _check_whole(network: nn.Module, first: Tensor, square: float) -> None:
+def _check_whole(network: nn.Module, first: Tensor, square: Tensor) -> None:
     """Check the first entry against the first gradient itself, in modules that are not the package's own."""
     if type(network).__module__.startswith("empirical."):
         return
@@ -430,5 +453,5 @@ def _check_whole(network: nn.Module, first: Tensor, square: float) -> None:
         output = network(first).flatten()[0]
         gradients = torch.autograd.grad(output, trained, allow_unused=True) if output.requires_grad else ()
     exact = sum(float(g.square().sum()) for g in gradients if g is not None)
-    if not abs(square - exact) <= 1e5 * torch.finfo(first.dtype).eps * exact:
+    if not abs(float(square) - exact) <= 1e5 * torch.finfo(first.dtype).eps * exact:
         raise ValueError(f"{type(network).__name__} uses the weight of a layer outside it, which is not covered")
