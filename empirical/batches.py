@@ -72,7 +72,7 @@ class Batch:
             self._steps.keep(positions)
 
     def network(self, position: int) -> TwoLayerNetwork:
-        """A copy of the present weights of one network, on the CPU."""
+        """A copy of the present weights of one network, where they are."""
         return self._steps.network(position)
 
     def patterns(self, position: int) -> Tensor:
@@ -95,15 +95,15 @@ def split_seeds(seeds: Sequence[int], width: int, points: int) -> list[list[int]
 
 
 def in_parallel(
-    work: Callable[[_Item, threading.Event], _Result], items: Sequence[_Item]
+    work: Callable[[_Item, threading.Event], _Result], items: Sequence[_Item], *, workers: int | None = None
 ) -> Iterator[tuple[int, _Result]]:
-    """Do work on items, one core each, and yield (position, result) as they finish.
+    """Do work on items, one core each unless told how many at a time, and yield (position, result) as they finish.
 
     The arithmetic of one item is single-threaded, since the way a product is cut into threads may change its last
     bits. An exception or Ctrl-C sets the event that every work receives, and it then returns early.
     """
     stop = threading.Event()
-    workers = torch.get_num_threads()
+    workers = workers or torch.get_num_threads()
     with single_threaded(), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         futures = {pool.submit(work, item, stop): position for position, item in enumerate(items)}
         try:

@@ -1,4 +1,4 @@
-"""What other devices need: float32 that is not TF32, blocks that their memory holds; and their factors for proofs."""
+"""What devices need: to be there, float32 that is not TF32, blocks that their memory holds; and factors for proofs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,27 @@ _SETTINGS = (("generic", "all"), *((backend, what) for backend in ("cuda", "mkld
 """Of which torch keeps a precision of float32 arithmetic; what is not set follows its backend, and that the generic."""
 
 _IN_TURN = threading.RLock()
+
+
+def require_device(device: str) -> None:
+    """Refuse a device that is not there, or computes nothing or not in float64.
+
+    Args:
+        device: a torch device, such as ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        ValueError: saying what torch says of it.
+    """
+    mend = "give cpu, or cuda where there is a GPU"
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"{device!r} is no device: {mend}") from error
+    try:
+        torch.ones(1, dtype=torch.float64, device=found).item()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise ValueError(f"device {device!r} cannot be used here ({reason}): {mend}") from error
 
 
 def cholesky_on(device: str) -> Callable[[np.ndarray], np.ndarray | None]:

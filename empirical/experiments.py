@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from empirical.batches import single_threaded
+from empirical.devices import require_device
 from empirical.dynamics import GradientFlow, Method, check_method, trajectory
 from empirical.exporting import export
 from empirical.losses import Loss
@@ -179,6 +180,7 @@ def run_network(
     store = None if files else store
     if store and (kept := store.get(spec.key, NetworkRun)):
         return kept
+    require_device(device)
     with single_threaded():
         run = _run(spec, torch.from_numpy(X).to(device), torch.from_numpy(y).to(device), limit_gram, files)
     if store:

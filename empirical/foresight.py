@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from empirical.networks import DEVICE_ENTRIES
+
 FLOAT, RECORDED = 8, 32
 """Bytes of a float64 in an array, and of a recorded residual norm: a Python float and a reference to it."""
 
@@ -22,6 +24,12 @@ _HOLES = 0.8
 
 _WORKSPACE = 5 * 10**6
 """Bytes that products take beside their arguments (measured)."""
+
+_DEVICE_BLOCKS = 12
+"""Arrays of the size of a block of pre-activations that observing makes on a GPU."""
+
+_DEVICE_WORKSPACE = 2**27
+"""Bytes that products take there beside their arguments."""
 
 _TRIAL_ENTRIES = 2**21
 """A trial step has at most so many pre-activations; the time of a larger one is scaled up from it."""
@@ -59,8 +67,36 @@ def _with_holes(count: int, *, array: int) -> int:
     return count if FLOAT * array >= MAPPED else round((1 + _HOLES) * count)
 
 
-def available_bytes() -> int:
-    """The memory that this process can still get: the machine's, or its control group's where that is less."""
+def device_bytes(points: int, dimension: int, width: int, steps: int, *, side_by_side: int) -> int:
+    """Foresee the most memory that training networks side by side takes on a GPU.
+
+    Args:
+        points: n.
+        dimension: d.
+        width: m.
+        steps: of each run.
+        side_by_side: networks.
+    """
+    n, d, m = points + 7, dimension + 3, width + 7  # sides are padded
+    stacked = 2 * m * n + m * (4 * d + 2) + n * (d + 3)
+    observed = 3 * m * d  # its start, its last two states
+    temporary = _DEVICE_BLOCKS * min(m * n, DEVICE_ENTRIES)
+    return FLOAT * (side_by_side * (stacked + observed + steps + 1) + temporary) + _DEVICE_WORKSPACE
+
+
+def seeds_that_fit(points: int, dimension: int, width: int, steps: int, device: str) -> int:
+    """How many networks a GPU can train side by side, at least one; see :func:`device_bytes`."""
+    one, two = (device_bytes(points, dimension, width, steps, side_by_side=count) for count in (1, 2))
+    return max(1, 1 + (available_bytes(device) - one) // (two - one))
+
+
+def available_bytes(device: str = "cpu") -> int:
+    """The memory that this process can still get: a GPU's; or the machine's, or its control group's where less."""
+    if device.startswith("cuda"):
+        import torch
+
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for line in _text("/proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
@@ -81,9 +117,10 @@ def require_memory(
     batches: int,
     side_by_side: int,
     seeds: int,
+    device: str = "cpu",
     available: int | None = None,
 ) -> None:
-    """Refuse a training that would not fit; see :func:`training_bytes`.
+    """Refuse a training that would not fit; see :func:`training_bytes` and :func:`device_bytes`.
 
     Args:
         points: n.
@@ -93,14 +130,17 @@ def require_memory(
         batches: at work at a time, a thread each.
         side_by_side: networks in each of them.
         seeds: runs in all.
-        available: bytes; by default what this process can still get.
+        device: where the arithmetic happens.
+        available: bytes; by default what this process can still get there.
 
     Raises:
         MemoryForeseen: naming the largest width, or else the number of steps, that fits.
     """
-    free = available_bytes() if available is None else available
+    free = available_bytes(device) if available is None else available
 
     def needed(width: int, steps: int) -> int:
+        if device != "cpu":
+            return device_bytes(points, dimension, width, steps, side_by_side=side_by_side)
         return training_bytes(points, dimension, width, steps, batches=batches, side_by_side=side_by_side, seeds=seeds)
 
     if needed(width, steps) <= free:
@@ -123,16 +163,17 @@ def amount(count: float) -> str:
 
 
 @lru_cache(maxsize=1024)
-def step_seconds(points: int, dimension: int, width: int) -> tuple[float, float]:
+def step_seconds(points: int, dimension: int, width: int, device: str = "cpu") -> tuple[float, float]:
     """Time a gradient step and an observation of one seed on this machine, one thread each.
 
     Args:
         points: n.
         dimension: d.
         width: m; the times of a network too wide for a quick trial are scaled up from a narrower one.
+        device: where the arithmetic happens.
 
     Returns:
-        Process seconds per seed: of a step, and of an observation.
+        Process seconds per seed, of a GPU seconds: of a step, and of an observation.
     """
     import torch
 
@@ -143,19 +184,25 @@ def step_seconds(points: int, dimension: int, width: int) -> tuple[float, float]
     tried = max(1, min(width, _TRIAL_ENTRIES // points))
     X, y = rng.standard_normal((points, dimension)) / np.sqrt(dimension), rng.standard_normal(points)
     with single_threaded():
-        (seeds, *_) = split_seeds(range(64), tried, points)
-        batch = Batch(X, y, tried, seeds)
+        seeds = list(range(64)) if device != "cpu" else split_seeds(range(64), tried, points)[0]
+        clock = clock_of(device)
+        batch = Batch(X, y, tried, seeds, device=device)
         spent = []
         for _ in range(4):
-            start = time.process_time()
-            batch.forward()
+            start = clock()
+            batch.forward().tolist()  # a GPU is waited for
             batch.descend(1e-3)
-            spent.append(time.process_time() - start)
-        start = time.process_time()
-        network, inputs = batch.network(0), torch.as_tensor(X)
+            spent.append(clock() - start)
+        start = clock()
+        network, inputs = batch.network(0), torch.as_tensor(X).to(device)
         measure(0, network, network, inputs, residual_norm=1.0, initial_gram=network.gram(inputs))
-        observation = time.process_time() - start
+        observation = clock() - start
     return min(spent) / len(seeds) * width / tried, observation * width / tried
+
+
+def clock_of(device: str) -> Callable[[], float]:
+    """What tells how long work takes: the time of this process, or where a GPU works, time itself."""
+    return time.process_time if device == "cpu" else time.perf_counter
 
 
 def _largest(fits: Callable[[int], bool], upper: int) -> int:

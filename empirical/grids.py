@@ -62,6 +62,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
             for :attr:`two_layer_descent`, else of that of the network drawn with seed 0.
         observe: what is measured on the way, by the names of :data:`~empirical.measurements.OBSERVABLES`.
         limit: whether the distance from the infinite-width Gram matrix is recorded, of :attr:`two_layer_descent`.
+        device: where the arithmetic happens.
     """
 
     data: Data
@@ -71,6 +72,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     relative: bool = False
     observe: tuple[str, ...] = ()
     limit: bool = False
+    device: str = "cpu"
 
     @property
     def two_layer_descent(self) -> bool:
@@ -134,7 +136,7 @@ _INTEGERS = [name for name, kind in _ALL.items() if kind in (Count, Count | None
 """Keys whose values may be given as a range."""
 
 
-def read_grid(path: Path) -> list[Cell]:
+def read_grid(path: Path, *, device: str = "cpu") -> list[Cell]:
     """Read a grid file.
 
     Its keys are the fields of :class:`Data`, of the chosen ``family`` and ``method`` and of the loss (whose kind is
@@ -144,6 +146,7 @@ def read_grid(path: Path) -> list[Cell]:
 
     Args:
         path: a TOML file.
+        device: where all runs are trained.
 
     Returns:
         The cells in the order of the file, the last key varying fastest; a value given twice counts once.
@@ -157,12 +160,12 @@ def read_grid(path: Path) -> list[Cell]:
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text: `zeroloss sweep --example` writes a grid file to start from") from None
     try:
-        return cells(tomllib.loads(text))
+        return cells(tomllib.loads(text), device=device)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def cells(keys: Mapping[str, Any]) -> list[Cell]:
+def cells(keys: Mapping[str, Any], *, device: str = "cpu") -> list[Cell]:
     """The cells of a grid given by its keys; see :func:`read_grid`.
 
     Raises:
@@ -184,7 +187,8 @@ def cells(keys: Mapping[str, Any]) -> list[Cell]:
     if runs > MOST_RUNS:
         raise ValueError(f"the grid has {runs} runs: give at most {MOST_RUNS}")
     seeds = tuple(values.pop("seed", [0]))
-    return [_cell(dict(zip(values, combined, strict=True)), seeds) for combined in itertools.product(*values.values())]
+    products = (dict(zip(values, combined, strict=True)) for combined in itertools.product(*values.values()))
+    return [_cell(combined, seeds, device) for combined in products]
 
 
 def _own_types(
@@ -259,7 +263,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _cell(keys: dict[str, Any], seeds: tuple[int, ...]) -> Cell:
+def _cell(keys: dict[str, Any], seeds: tuple[int, ...], device: str) -> Cell:
     values = DEFAULTS | keys
     if "widths" in values:
         values["widths"] = _sizes(values["widths"])
@@ -273,6 +277,7 @@ def _cell(keys: dict[str, Any], seeds: tuple[int, ...]) -> Cell:
         relative="relative_step" in keys,
         observe=_names(values.get("observe", "")),
         limit=values.get("limit", False),
+        device=device,
     )
     if point.limit and not point.two_layer_descent:
         raise ValueError(

@@ -149,7 +149,7 @@ def measure(
         initial_gram: H(0) (n, n).
         limit_gram: H_infinity (n, n), where the drift from it is wanted.
     """
-    gram = network.gram(X)
+    gram = network.gram(X).cpu()  # whose eigenvalues of small matrices are found sooner than a GPU's
     eigenvalues = torch.linalg.eigvalsh(gram)
     flips = flips_per_input(network, start, X)
     largest_travel = travel(network, start)

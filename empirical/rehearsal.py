@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gc
 import math
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -22,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from empirical.batches import single_threaded
 from empirical.dynamics import GradientFlow, Method, OrthogonalDescent, StochasticDescent, gradient, trajectory
-from empirical.foresight import FLOAT, MAPPED, RECORDED, MemoryForeseen, amount
+from empirical.foresight import FLOAT, MAPPED, RECORDED, MemoryForeseen, amount, clock_of
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import Family, ding2021, liu2021_opt
@@ -281,9 +280,16 @@ def resized(family: Family, size: int) -> Family:
 
 
 def network_seconds(
-    family: Family, X: np.ndarray, y: np.ndarray, loss: Loss, method: Method, observed: Sequence[tuple[str, int]] = ()
+    family: Family,
+    X: np.ndarray,
+    y: np.ndarray,
+    loss: Loss,
+    method: Method,
+    observed: Sequence[tuple[str, int]] = (),
+    *,
+    device: str = "cpu",
 ) -> float:
-    """Estimate the process time of a run on this machine from a few of its steps, one thread.
+    """Estimate the process time of a run on this machine from a few of its steps, one thread; on a GPU the time.
 
     A flow is timed from how far a few steps of its solver come, which are shorter at its beginning than later.
 
@@ -294,6 +300,7 @@ def network_seconds(
         loss: what is minimised.
         method: how.
         observed: what is measured, by name, and how often.
+        device: where the arithmetic happens.
 
     Raises:
         ValueError: the labels do not fit, or an observable is not defined for the network.
@@ -316,17 +323,18 @@ def network_seconds(
     if isinstance(short, GradientFlow):
         most = min(max(_TRIAL_OPERATIONS // (12 * trial.operations), 10), 60)
         short = msgspec.structs.replace(short, most_steps=most)
-    inputs, labels = torch.tensor(X[:points]), torch.tensor(y[:points])
-    network = tried.draw(X.shape[1], 0)
+    inputs, labels = torch.tensor(X[:points], device=device), torch.tensor(y[:points], device=device)
+    network = tried.draw(X.shape[1], 0).to(device)
     start = copy.deepcopy(network)
+    clock = clock_of(device)
     with single_threaded():
-        moving = _moving_seconds(network, inputs, labels, loss, method, short)
+        moving = _moving_seconds(network, inputs, labels, loss, method, short, clock)
         initial = View(start, start, inputs, labels, loss)
         watching = 0.0
         for name, times in observed:
-            began = time.process_time()
+            began = clock()
             OBSERVABLES[name].measure(View(network, start, inputs, labels, loss, initial=initial))
-            watching += times * (time.process_time() - began)
+            watching += times * (clock() - began)
     return scale * (moving + watching)
 
 
@@ -338,15 +346,23 @@ def _shortened(method: Method, points: int) -> Method:
     return msgspec.structs.replace(method, steps=min(method.steps, 4))
 
 
-def _moving_seconds(network: torch.nn.Module, X: Tensor, y: Tensor, loss: Loss, method: Method, short: Method) -> float:
-    """Process time of all steps, from those of the shortened method."""
+def _moving_seconds(
+    network: torch.nn.Module,
+    X: Tensor,
+    y: Tensor,
+    loss: Loss,
+    method: Method,
+    short: Method,
+    clock: Callable[[], float],
+) -> float:
+    """The time of all steps, from those of the shortened method."""
     stops = np.geomspace(1e-6 * method.horizon, method.horizon, 61) if isinstance(method, GradientFlow) else ()
-    marks, reached = [time.process_time()], 0.0
+    marks, reached = [clock()], 0.0
     for state in trajectory(network, X, y, loss, short, stops=list(stops)):
-        marks.append(time.process_time())
+        marks.append(clock())
         reached = state.at
     if isinstance(method, GradientFlow):
-        spent = time.process_time() - marks[0]
+        spent = clock() - marks[0]
         longest = spent * method.most_steps / short.most_steps if isinstance(short, GradientFlow) else spent
         return min(spent * max(1.0, method.horizon / max(reached, 1e-6 * method.horizon)), longest)
     return min(b - a for a, b in zip(marks, marks[1:], strict=False)) * (method.steps + 1)

@@ -40,7 +40,7 @@ class Steps(Protocol):
         ...
 
     def network(self, position: int) -> TwoLayerNetwork:
-        """A copy of one network, on the CPU."""
+        """A copy of one network, where it is."""
         ...
 
     def patterns(self, position: int) -> Tensor:
@@ -126,8 +126,8 @@ class StackedSteps:
 
     def network(self, position: int) -> TwoLayerNetwork:
         """See :class:`Steps`."""
-        weights = self._weights[position, : self._width, : self._d].cpu().clone()
-        return TwoLayerNetwork(weights, self._signs[position, : self._width, 0].cpu().clone())
+        weights = self._weights[position, : self._width, : self._d].clone()
+        return TwoLayerNetwork(weights, self._signs[position, : self._width, 0].clone())
 
     def patterns(self, position: int) -> Tensor:
         """See :class:`Steps`; they are gone once :meth:`descend` was called."""

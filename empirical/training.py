@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from empirical.batches import Batch, in_parallel, split_seeds
-from empirical.foresight import require_memory
+from empirical.devices import require_device
+from empirical.foresight import require_memory, seeds_that_fit
 from empirical.networks import Trained, TwoLayerNetwork, initial_network
 from empirical.observables import Observation, measure, movable_per_input, split_step_residual
 from empirical.store import Scalar, Store, canonical, content_key, scalars
@@ -217,17 +218,25 @@ def train_seeds(
     )
     found = {spec: run for spec in specs if store and (run := store.get(spec.key, Run))}
     missing = {spec.seed: spec for spec in specs if spec not in found}
-    blocks = split_seeds(list(missing), width, len(X))
-    if device == "cpu" and blocks:
-        batches = min(len(blocks), torch.get_num_threads())
+    require_device(device)
+    blocks = seed_batches(list(missing), X.shape, width, steps, device)
+    workers = torch.get_num_threads() if device == "cpu" else 1
+    if blocks:
         require_memory(
-            len(X), X.shape[1], width, steps, batches=batches, side_by_side=len(blocks[0]), seeds=len(missing)
+            len(X),
+            X.shape[1],
+            width,
+            steps,
+            batches=min(len(blocks), workers),
+            side_by_side=len(blocks[0]),
+            seeds=len(missing),
+            device=device,
         )
 
     def work(block: list[int], stop: threading.Event) -> list[Run]:
         return _train_batch(X, y, [missing[seed] for seed in block], limit_gram, stop)
 
-    for _, runs in in_parallel(work, blocks):
+    for _, runs in in_parallel(work, blocks, workers=workers):
         for run in runs:
             found[run.spec] = run
             if store:
@@ -235,6 +244,23 @@ def train_seeds(
         if progress:
             progress(len(found), len(specs))
     return [found[spec] for spec in specs]
+
+
+def seed_batches(seeds: Sequence[int], shape: tuple[int, ...], width: int, steps: int, device: str) -> list[list[int]]:
+    """Group seeds into batches that the cache of one core holds, or the memory of a GPU.
+
+    Args:
+        seeds: one network each.
+        shape: (n, d) of the inputs.
+        width: m.
+        steps: of each run.
+        device: where the arithmetic happens.
+    """
+    points, dimension = shape
+    if device == "cpu":
+        return split_seeds(seeds, width, points)
+    size = seeds_that_fit(points, dimension, width, steps, device)
+    return [list(seeds[start : start + size]) for start in range(0, len(seeds), size)]
 
 
 def specifications(
@@ -343,13 +369,13 @@ def _train_batch(
 ) -> list[Run]:
     spec = specs[0]  # they differ in their seeds only
     batch = Batch(X, y, spec.width, [s.seed for s in specs], trained=spec.trained, device=spec.device)
-    inputs, labels = torch.as_tensor(X), torch.as_tensor(y)
+    inputs, labels = torch.as_tensor(X).to(spec.device), torch.as_tensor(y).to(spec.device)
     limit = None if limit_gram is None else torch.tensor(limit_gram, dtype=torch.float64)
     paths = []
     for position, of_seed in enumerate(specs):
         start = batch.network(position)
-        paths.append(_Trajectory(of_seed, start, start.gram(inputs)))
-    norms = torch.empty(spec.steps + 1, len(specs), dtype=torch.float64)
+        paths.append(_Trajectory(of_seed, start, start.gram(inputs).cpu()))
+    norms = torch.empty(spec.steps + 1, len(specs), dtype=torch.float64, device=spec.device)
     observed = set(spec.observed)
     for k in range(spec.steps + 1):
         norms[k] = batch.forward()
@@ -378,7 +404,8 @@ def _train_batch(
         if k == spec.steps or (k % _LOOK_EVERY == 0 and not (norms[k] <= GROWTH_LIMIT * norms[0]).any()):
             break
         batch.descend(spec.step_size)
-    return [_finish(path, norms[: k + 1, position], inputs) for position, path in enumerate(paths)]
+    norms = norms[: k + 1].cpu()
+    return [_finish(path, norms[:, position], inputs) for position, path in enumerate(paths)]
 
 
 def _complete(

@@ -15,17 +15,16 @@ import numpy as np
 
 from bounds.problem import Problem
 from bounds.settings import TwoLayer
-from empirical.batches import split_seeds
 from empirical.datasets import load_data
 from empirical.dynamics import GradientDescent, GradientFlow, Method, StochasticDescent
 from empirical.experiments import NetworkRun, NetworkSpecification, network_specification, run_network
-from empirical.foresight import available_bytes, require_memory, step_seconds, training_bytes
+from empirical.foresight import available_bytes, device_bytes, require_memory, step_seconds, training_bytes
 from empirical.grids import Data, Point
 from empirical.networks import Family, shallow
 from empirical.rehearsal import network_bytes, network_seconds, rehearse, require_network_memory
 from empirical.store import Store
 from empirical.tangent_kernels import gram_matrix
-from empirical.training import Run, RunSpecification, schedule, specifications, train_seeds
+from empirical.training import Run, RunSpecification, schedule, seed_batches, specifications, train_seeds
 
 _LOOKS = 13
 """At how many times a flow is observed."""
@@ -98,13 +97,14 @@ class TwoLayerWorkload:
             "steps": method.steps,
             "trained": family.trained,
             "limit_gram": _limit_gram(point.data) if point.limit else None,
+            "device": point.device,
         }
 
     @cached_property
     def run_seconds(self) -> float:
         """Estimated process time of a run on this machine."""
         points, dimension = self._X.shape
-        step, observation = step_seconds(points, dimension, self._options["width"])
+        step, observation = step_seconds(points, dimension, self._options["width"], self._options["device"])
         # an observation is followed by a check of the step after it, which costs about as much
         return step * (self._options["steps"] + 1) + 2 * observation * len(schedule(self._options["steps"]))
 
@@ -113,20 +113,24 @@ class TwoLayerWorkload:
         return specifications(self._X, self._y, **self._options, seeds=seeds)
 
     def batches(self, seeds: Sequence[int]) -> list[list[int]]:
-        """The seeds whose buffers fit a cache together."""
-        return split_seeds(seeds, self._options["width"], len(self._X))
+        """See :func:`~empirical.training.seed_batches`."""
+        width, steps, device = (self._options[name] for name in ("width", "steps", "device"))
+        return seed_batches(seeds, self._X.shape, width, steps, device)
 
     def train(self, seeds: Sequence[int], store: Store) -> None:
         """See :func:`~empirical.training.train_seeds`."""
         train_seeds(self._X, self._y, **self._options, seeds=seeds, store=store)
 
     def bytes(self, seeds: int) -> int:
-        """See :func:`~empirical.foresight.training_bytes`."""
-        return training_bytes(**self._shape(seeds))
+        """See :func:`~empirical.foresight.training_bytes`, and of a GPU :func:`~empirical.foresight.device_bytes`."""
+        shape = self._shape(seeds)
+        if self._options["device"] == "cpu":
+            return training_bytes(**shape)
+        return device_bytes(**{name: value for name, value in shape.items() if name not in ("batches", "seeds")})
 
     def require_memory(self, seeds: int, available: int) -> None:
         """See :func:`~empirical.foresight.require_memory`."""
-        require_memory(**self._shape(seeds), available=available)
+        require_memory(**self._shape(seeds), device=self._options["device"], available=available)
 
     def _shape(self, seeds: int) -> dict[str, int]:
         points, dimension = self._X.shape
@@ -148,7 +152,7 @@ class NetworkWorkload:
 
     def __init__(self, point: Point) -> None:
         problem = _problem(point.data)
-        self._family, self._loss, self._method = point.family, point.loss, point.method
+        self._family, self._loss, self._method, self._device = point.family, point.loss, point.method, point.device
         self._X = _shaped_inputs(problem.unit_rows.copy(), point.family)
         if isinstance(point.method, StochasticDescent) and point.method.batch > len(self._X):
             raise ValueError(f"batch = {point.method.batch} is more than the {len(self._X)} inputs there are")
@@ -172,12 +176,18 @@ class NetworkWorkload:
     def run_seconds(self) -> float:
         """Estimated process time of a run on this machine."""
         looks = [(name, len(times)) for name, times in self._observe.items()]
-        return network_seconds(self._family, self._X, self._y, self._loss, self._method, looks)
+        return network_seconds(self._family, self._X, self._y, self._loss, self._method, looks, device=self._device)
 
     def specifications(self, seeds: Sequence[int]) -> list[NetworkSpecification]:
         """What the runs are, by content."""
         spec = network_specification(
-            self._family, self._X, self._y, loss=self._loss, method=self._method, observe=self._observe
+            self._family,
+            self._X,
+            self._y,
+            loss=self._loss,
+            method=self._method,
+            observe=self._observe,
+            device=self._device,
         )
         return [msgspec.structs.replace(spec, seed=seed) for seed in seeds]
 
@@ -187,7 +197,7 @@ class NetworkWorkload:
 
     def train(self, seeds: Sequence[int], store: Store) -> None:
         """See :func:`~empirical.experiments.run_network`."""
-        self.require_memory(len(seeds), available_bytes())
+        self.require_memory(len(seeds), available_bytes(self._device))
         for seed in seeds:
             run_network(
                 self._family,
@@ -197,6 +207,7 @@ class NetworkWorkload:
                 method=self._method,
                 seed=seed,
                 observe=self._observe,
+                device=self._device,
                 store=store,
             )
 

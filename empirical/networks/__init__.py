@@ -6,6 +6,7 @@ trained parameters are those that require a gradient.
 
 from empirical.networks import allenzhu2019, ding2021, du2019_deep, liu2021_opt, nguyen2020, shallow
 from empirical.networks.two_layer import BLOCK_ENTRIES as BLOCK_ENTRIES
+from empirical.networks.two_layer import DEVICE_ENTRIES as DEVICE_ENTRIES
 from empirical.networks.two_layer import Trained as Trained
 from empirical.networks.two_layer import TwoLayerNetwork as TwoLayerNetwork
 from empirical.networks.two_layer import initial_network as initial_network

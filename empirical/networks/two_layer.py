@@ -19,6 +19,9 @@ Trained = Literal["first", "both"]
 BLOCK_ENTRIES = 2**16
 """Pre-activations (neurons x inputs, or seeds x neurons x inputs) that the cache of one core holds with their peers."""
 
+DEVICE_ENTRIES = 2**23
+"""Pre-activations that keep a GPU busy and take little of its memory with their peers."""
+
 
 @dataclass(frozen=True, eq=False)
 class TwoLayerNetwork:
@@ -47,7 +50,7 @@ class TwoLayerNetwork:
 
     def blocks(self, points: int) -> Iterator[TwoLayerNetwork]:
         """The neurons in groups whose pre-activations on so many inputs fit a cache; their sums need no more."""
-        size = max(1, BLOCK_ENTRIES // points)
+        size = max(1, (BLOCK_ENTRIES if self.weights.device.type == "cpu" else DEVICE_ENTRIES) // points)
         for start in range(0, self.width, size):
             yield TwoLayerNetwork(self.weights[start : start + size], self.signs[start : start + size])
 

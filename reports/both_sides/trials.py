@@ -60,6 +60,7 @@ class Sizes:
         step_size: of descent, or the unit of a flow's time; by default one over the norm of the Hessian at the start.
         steps: of descent, or the horizon of a flow in units of the step size.
         seed: of the weights.
+        device: where they are trained.
     """
 
     width: int | None = None
@@ -67,6 +68,7 @@ class Sizes:
     step_size: float | None = None
     steps: int | None = None
     seed: int = 0
+    device: str = "cpu"
 
 
 @dataclass(eq=False)
@@ -278,6 +280,7 @@ class Trial:
                 **{name: (self.stops[0], self.stops[-1]) if name in ENDS else self.stops for name in observe},
             },
             limit_gram=self.limit_gram,
+            device=self.sizes.device,
             store=self.store,
         )
 

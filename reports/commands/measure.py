@@ -36,6 +36,7 @@ app = App(
   zeroloss measure                                  50 digits, width 1024
   zeroloss measure --data sphere:n=4,d=20 --width 4096 --step-size theorem
   zeroloss measure --edition sharp --seeds 10 --steps 2000 --store runs
+  zeroloss measure --width 1e6 --seeds 20 --device cuda
   zeroloss measure --data iris --n 20 --step-size 0.05 --json
   zeroloss measure du2019-deep-resnet --width 512 --depth 3
   zeroloss measure oymak2019-path --given R_B=20 --edition improved""",
@@ -54,6 +55,7 @@ def measure(
     steps: Whole | None = None,
     seeds: Whole = 1,
     given: str = "",
+    device: str = "cpu",
     store: Path | None = None,
     json: Flag = False,
 ) -> None:
@@ -79,12 +81,14 @@ def measure(
             other families a few hundred
         seeds: how many networks, with seeds --seed, --seed + 1, ...
         given: numbers that the theorem leaves open, in place of measured ones, such as `R_B=20,mu=0.1`
+        device: where networks are trained: cpu, or cuda for a GPU, whose runs repeat up to rounding only
         store: folder that keeps finished runs, and from which the same command takes them
         json: JSON on standard output
     """
     require("torch")
     from bounds.catalogue import theorem as find
     from bounds.settings import TwoLayer
+    from empirical.devices import require_device
     from empirical.store import Store
     from reports.both_sides.trials import Sizes, network_of
 
@@ -99,7 +103,8 @@ def measure(
     positive(step_size=number)
     numbers = given_numbers(given, [(statement, chosen)])
     searched = statement.setting == TwoLayer() and statement.dynamics == "gradient descent" and chosen.rate is not None
-    sizes = Sizes(width, depth, number, steps)
+    sizes = Sizes(width, depth, number, steps, device=device)
+    require_device(device)
     if not searched:
         network_of(statement, sizes)
     elif depth is not None or given:
@@ -135,6 +140,7 @@ def measure(
         step_size=eta,
         steps=steps or horizon,
         seeds=range(options.seed, options.seed + seeds),
+        device=device,
         store=kept,
     )
     show(record, json, lambda console: _page(record, console))
@@ -150,6 +156,7 @@ def run(
     step_size: float,
     steps: int,
     seeds: range,
+    device: str = "cpu",
     store: Store | None = None,
 ) -> Measurement:
     """Train one network per seed and hold each against an edition.
@@ -163,6 +170,7 @@ def run(
         step_size: of gradient descent.
         steps: how many.
         seeds: one network each.
+        device: where they are trained.
         store: where finished runs are kept and taken from.
     """
     from empirical.training import train_seeds
@@ -179,6 +187,7 @@ def run(
             step_size=step_size,
             steps=steps,
             seeds=seeds,
+            device=device,
             store=store,
             progress=lambda done, wanted: advance("training", done, wanted),
         )

@@ -32,7 +32,8 @@ app = App(
   zeroloss sweep grid.toml --dry-run                its runs, memory and time
   zeroloss sweep grid.toml --store runs
   zeroloss sweep grid.toml --store runs --retry-failed --json
-  zeroloss sweep grid.toml --store /shared/runs --scheduler tcp://node7:8786""",
+  zeroloss sweep grid.toml --store /shared/runs --scheduler tcp://node7:8786
+  zeroloss sweep grid.toml --store runs --device cuda""",
 )
 
 
@@ -43,6 +44,7 @@ def sweep(
     store: Path = Path("zeroloss-sweep"),
     scheduler: str | None = None,
     workers: Whole | None = None,
+    device: str = "cpu",
     dry_run: Flag = False,
     retry_failed: Flag = False,
     example: Flag = False,
@@ -59,7 +61,8 @@ def sweep(
         grid: the TOML file
         store: folder of the runs, made if absent; workers on other machines must see it at the same path
         scheduler: address of a Dask cluster; by default one is made of this machine's cores
-        workers: processes on this machine, by default its cores
+        workers: processes on this machine, by default its cores, or 1 on a GPU
+        device: where the workers compute: cpu, or cuda for a GPU, whose runs repeat up to rounding only
         dry_run: show runs, memory and time, and train nothing
         retry_failed: try runs again that failed
         example: write an annotated grid file to standard output
@@ -74,19 +77,22 @@ def sweep(
     if scheduler is not None and workers is not None:
         raise ValueError("--workers is about this machine, and --scheduler about a cluster: give one of them")
     require("torch", "distributed", "polars")
+    from empirical.devices import require_device
     from empirical.foresight import available_bytes
     from empirical.grids import read_grid
     from empirical.planning import plan, refuse_what_does_not_fit
     from empirical.store import Store
     from empirical.sweeps import local_workers
 
-    cells = read_grid(grid)
+    cells = read_grid(grid, device=device)
+    require_device(device)
     kept = None if dry_run and not store.is_dir() else Store(store)
     remark(f"planning {sum(len(cell.seeds) for cell in cells)} runs ...")
     plans = plan(cells, kept, retry_failed=retry_failed)
+    workers = workers or (local_workers() if device == "cpu" else 1)
     if scheduler is None:
-        refuse_what_does_not_fit(plans, available_bytes() // (workers or local_workers()))
-    cores = 1 if scheduler else workers or local_workers()
+        refuse_what_does_not_fit(plans, available_bytes(device) // workers)
+    cores = 1 if scheduler else workers
     if dry_run or kept is None:
         record = _record(plans, store, dry_run=True)
         show(record, json, lambda console: _plan_page(record, cores, console))

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empirical import foresight, train
-from empirical.foresight import MemoryForeseen, amount, available_bytes, require_memory, training_bytes
+from empirical.foresight import (
+    MemoryForeseen,
+    amount,
+    available_bytes,
+    device_bytes,
+    require_memory,
+    seeds_that_fit,
+    training_bytes,
+)
+from empirical.training import train_seeds
 
 SHAPES = {"points": 50, "dimension": 10, "steps": 100, "batches": 1, "side_by_side": 2, "seeds": 4}
 
@@ -71,6 +80,40 @@ def test_the_width_that_is_said_to_fit_is_the_largest_that_does(width, free):
             assert needed(1) > free
     else:
         assert needed(width) <= free
+
+
+@given(st.integers(1, 500), st.integers(1, 100), st.integers(1, 10**5), st.integers(10**9, 10**11))
+def test_a_gpu_takes_as_many_seeds_as_fit_it(n, d, width, free):
+    def needed(count):
+        return device_bytes(n, d, width, 100, side_by_side=count)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(foresight, "available_bytes", lambda device: free)
+        count = seeds_that_fit(n, d, width, 100, "cuda")
+    assert count >= 1 and needed(count + 1) > free and (count == 1 or needed(count) <= free)
+
+
+def test_what_does_not_fit_a_gpu_is_refused_with_the_width_that_does():
+    free = 10**9
+    with pytest.raises(MemoryForeseen, match=r"at most width (\d+) fits") as refusal:
+        require_memory(width=10**7, available=free, device="cuda", **SHAPES)
+    fits = int(re.search(r"width (\d+) fits", str(refusal.value))[1])
+    needed = [device_bytes(50, 10, width, 100, side_by_side=2) for width in (fits, fits + 1)]
+    assert needed[0] <= free < needed[1]
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "width", "seeds"), [(100, 10, 8192, 20), (50, 784, 1024, 20), (1000, 10, 20_000, 1)]
+)
+def test_the_peak_of_a_training_on_a_gpu_is_foreseen(cuda, n, d, width, seeds):
+    import torch
+
+    X, y = np.random.default_rng(0).standard_normal((n, d)) / d**0.5, np.ones(n)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    train_seeds(X, y, width=width, step_size=0.1, steps=20, seeds=range(seeds), device=str(cuda))
+    measured = torch.cuda.max_memory_allocated() - before
+    assert measured <= device_bytes(n, d, width, 20, side_by_side=seeds) <= 3 * measured + 2**30
 
 
 def test_too_long_a_run_is_told_the_steps_that_fit():

@@ -151,7 +151,7 @@ def test_the_time_of_a_run_too_large_for_a_trial_is_scaled_up_by_operations(monk
     family, method = du2019_deep.FullyConnected(width=128, depth=2), GradientDescent(step_size=1e-4, steps=99)
     tried = []
 
-    def moving(network, X, y, loss, method, short):
+    def moving(network, X, y, loss, method, short, clock):
         tried.append((len(network.hidden[0].weight), len(X)))
         return 1.0
 

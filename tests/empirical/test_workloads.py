@@ -171,10 +171,18 @@ def test_one_run_that_fails_does_not_take_the_others_of_its_job_with_it(tmp_path
 def test_a_worker_without_the_memory_records_the_size_that_would_fit(tmp_path, monkeypatch):
     (planned,) = plan(cells(SPHERE | DESCENT | FAMILY | {"width": 500}), None)
     (job,) = planned.jobs()
-    monkeypatch.setattr("empirical.workloads.available_bytes", lambda: 20 * 10**6)
+    monkeypatch.setattr("empirical.workloads.available_bytes", lambda device: 20 * 10**6)
     assert train_job(job, str(tmp_path)).failed == 1
     reason = Store(tmp_path).failure(job.keys[0]).reason
     assert reason.startswith("MemoryForeseen: training ResNet(width=500") and " fits" in reason
+
+
+@pytest.mark.parametrize(
+    "keys", [SPHERE | DESCENT | {"width": 8}, SPHERE | DESCENT | FAMILY], ids=["two-layer", "other"]
+)
+def test_the_device_is_a_part_of_what_a_run_is(keys):
+    specs = [workload(cells(keys, device=d)[0].point).specifications([0])[0] for d in ("cpu", "cuda")]
+    assert [spec.device for spec in specs] == ["cpu", "cuda"] and specs[0].key != specs[1].key
 
 
 def test_divergence_is_a_verdict_of_any_family(tmp_path):

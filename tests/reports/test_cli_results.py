@@ -348,6 +348,12 @@ def test_own_networks_are_decided_at_their_width_and_show_what_was_given(capsys)
     assert "given, and taken as they are: sigma_0 = 0.25" in page and "by certified or given numbers" in page
 
 
+def test_a_device_that_is_not_there_is_refused(capsys):
+    for statement in ([], ["du2019-deep-resnet"]):
+        assert main(["measure", *statement, *SMALL, "--device", "gpu"]) == 2
+        assert "'gpu' is no device: give cpu" in capsys.readouterr().err
+
+
 def test_a_step_beyond_any_promise_is_refused(capsys):
     assert main(["measure", *SMALL, "--step-size", "4.1", "--steps", "3"]) == 2
     assert "2 / lambda_0 = 4" in capsys.readouterr().err

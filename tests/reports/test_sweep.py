@@ -32,6 +32,8 @@ def folder(tmp_path, monkeypatch):
         (["none.toml"], ["none.toml", "No such file"]),
         (["grid.toml", "--workers", "0"], ["--workers", "positive"]),
         (["grid.toml", "--workers", "2", "--scheduler", "tcp://x:1"], ["--workers", "--scheduler"]),
+        (["grid.toml", "--device", "gpu"], ["'gpu' is no device", "give cpu"]),
+        (["grid.toml", "--device", "meta"], ["device 'meta' cannot be used here", "give cpu"]),
         (["wrong.toml"], ["wrong.toml", "did you mean width"]),
         (["huge.toml"], ["not enough memory", "at most width"]),
         (["nodata.toml"], ["nosuch"]),
