@@ -47,9 +47,9 @@ def scales(width):
     return (2.5361754332174538 / width) ** 0.5, 0.125 / width**0.5
 
 
-def draw(case):
+def draw(case, sizes=None):
     rng = np.random.default_rng(0)
-    n, d, m, depth = CASES[case]
+    n, d, m, depth = sizes or CASES[case]
     columns = [d] + [m] * (depth - 1)
     if case == "convolutional":
         weights = [rng.standard_normal((m, c, 3, 3)) / (9 * c) ** 0.5 for c in columns]
@@ -59,9 +59,9 @@ def draw(case):
     return [*weights, rng.standard_normal((1, m))], X / np.linalg.norm(X, axis=1, keepdims=True)
 
 
-def product_flops(case):
+def product_flops(case, sizes=None):
     """Multiplications and additions of the layerwise products: forward, backward, and half of the Gram matrices."""
-    n, d, m, depth = CASES[case]
+    n, d, m, depth = sizes or CASES[case]
     if case == "convolutional":
         return None
     hidden = (depth - 1) * m * m
@@ -101,6 +101,18 @@ def torch_module(case, weights):
             return self.last(h.mean((2, 3)))[:, 0]
 
     return Network()
+
+
+def jacobian_product(network, inputs, derivative):
+    """J J^T by torch.func."""
+    from torch.func import functional_call, vmap
+
+    def f(p, x):
+        return functional_call(network, p, (x[None],))[0]
+
+    parameters = {name: p.detach() for name, p in network.named_parameters()}
+    rows = vmap(derivative(f), (None, 0))(parameters, inputs)
+    return sum(r.flatten(1) @ r.flatten(1).T for r in rows.values())
 
 
 def fused_multiplications(itemsize):
@@ -143,20 +155,11 @@ def prepare(method, case, dtype):
         if fused := fused_multiplications(inputs.itemsize):
             rates["fma"] = fused
         return lambda: gram_matrix(network, inputs), rates
-    parameters = {name: p.detach() for name, p in network.named_parameters()}
     if method.startswith("vmap"):
-        from torch.func import functional_call, grad, jacrev, vmap
+        from torch.func import grad, jacrev
 
         derivative = jacrev if "jacrev" in method else grad
-
-        def f(p, x):
-            return functional_call(network, p, (x[None],))[0]
-
-        def product():
-            rows = vmap(derivative(f), (None, 0))(parameters, inputs)
-            return sum(r.flatten(1) @ r.flatten(1).T for r in rows.values()).numpy()
-
-        return product, {}
+        return lambda: jacobian_product(network, inputs, derivative).numpy(), {}
     if method == "nngeometry":
         from nngeometry.backend import TorchHooksJacobianBackend
         from nngeometry.object import FMatDense
