@@ -200,6 +200,45 @@ def test_a_network_is_moved_as_it_is():
     assert not network[1].running_mean.any() and there[1].running_mean.any()
 
 
+def on_gpu(network, X, **options):
+    return gram_matrix(network, X, device="cuda", dtype="float32", **options)
+
+
+@pytest.mark.parametrize("kind", ["linear", "convolutional"])
+def test_a_gpu_rounds_factors_to_tf32_only_if_asked(cuda, settings, kind):
+    if torch.cuda.get_device_capability(cuda)[0] < 8:
+        pytest.skip("this GPU has no TF32")
+    torch.manual_seed(0)
+    torch.set_float32_matmul_precision("high")
+    if kind == "linear":
+        network, X = nn.Sequential(nn.Linear(256, 256), nn.Tanh(), nn.Linear(256, 256), nn.Tanh()), torch.randn(64, 256)
+    else:
+        layers = [nn.Conv2d(64, 64, 3, padding=1), nn.Tanh(), nn.Conv2d(64, 64, 3, padding=1), nn.Tanh(), nn.Flatten()]
+        network, X = nn.Sequential(*layers), torch.randn(64, 64, 8, 8)
+    network.append(nn.Linear(network(X).shape[1], 1))
+    exact = gram_matrix(network, X, dtype="float64")
+    ours, rounded = (np.abs(on_gpu(network, X, tf32=tf32) - exact).max() / exact.max() for tf32 in (False, True))
+    assert ours <= 3e-6 < 1e-5 < rounded
+
+
+def test_fewer_inputs_at_a_time_where_a_gpu_is_full(cuda):
+    """A block of all 3000 inputs takes some 600 MB here."""
+    torch.manual_seed(0)
+    network = nn.Sequential(*(layer for _ in range(3) for layer in (nn.Linear(2048, 2048), nn.Tanh()))).to(cuda)
+    network.append(nn.Linear(2048, 1, device=cuda))
+    X = torch.randn(3000, 2048, device=cuda)
+    expected = gram_matrix(network, X)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(cuda).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(cuda) + 2.5e8) / total)
+    try:
+        np.testing.assert_allclose(gram_matrix(network, X), expected, rtol=0, atol=1e-4 * expected.max())
+        with pytest.raises(MemoryError, match="no memory for 3000 inputs at a time"):
+            gram_matrix(network, X, block=3000)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
 class OnlyFloat64(TorchDispatchMode):
     """Refuses an operation whose outcome is a floating-point array of another type."""
 
