@@ -50,7 +50,11 @@ def cholesky_on(device: str) -> Callable[[np.ndarray], np.ndarray | None]:
 
     Returns:
         A function from a symmetric matrix (n, n) to an upper triangular factor (n, n), or None where there is none.
+
+    Raises:
+        ValueError: the device is not there.
     """
+    require_device(device)
 
     def cholesky(a: np.ndarray) -> np.ndarray | None:
         factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(a).to(device), upper=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.nn.functional import conv1d, conv2d, linear
 
-from empirical.devices import in_blocks, moved
+from empirical.devices import in_blocks, moved, require_device
 from empirical.jacobians import add_jacobian_products
 from empirical.networks.two_layer import Trained, TwoLayerNetwork
 from empirical.products import FastLayers, batched_product, product, transformed
@@ -63,11 +63,13 @@ def gram_matrix(
 
     Raises:
         ValueError: the network mixes inputs, computes in neither float32 nor float64, or uses the weight of a layer
-            otherwise, too; shapes do not fit.
+            otherwise, too; shapes do not fit; the device is not there.
         MemoryError: the block does not fit the GPU's memory, or not even one input does.
     """
     if block is not None and block < 1:
         raise ValueError(f"a block holds at least one input, not {block}")
+    if device:
+        require_device(device)
     if not isinstance(network, nn.Module):
         return _two_layer(network, X, trained or "first", dtype, device, tf32)
     if trained is not None:

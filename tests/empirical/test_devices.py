@@ -155,6 +155,17 @@ def test_automatic_casts_are_off():
         assert np.array_equal(gram_matrix(network, X), expected)
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "nowhere"])
+def test_a_device_that_is_not_there_is_refused(device):
+    for ask in (
+        lambda: gram_matrix(nn.Linear(7, 2), torch.randn(5, 7), device=device),
+        lambda: gram_matrix(np.eye(5), np.eye(5), device=device),
+        lambda: cholesky_on(device),
+    ):
+        with pytest.raises(ValueError, match=rf"{device}.*give cpu, or cuda where there is a GPU"):
+            ask()
+
+
 class Full(nn.Module):
     """On a device whose memory holds some inputs, and not more."""
 
