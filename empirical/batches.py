@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from empirical.device_kernels import device_kernel
 from empirical.kernels import kernel
 from empirical.networks import BLOCK_ENTRIES, Trained, TwoLayerNetwork, initial_network
-from empirical.steps import FusedSteps, StackedSteps, Steps
+from empirical.steps import DeviceSteps, FusedSteps, StackedSteps, Steps
 
 _PATTERNS = 2**18
 """Indicators (seeds x neurons x inputs) that the compiled kernel keeps, in the cache of one core with the weights."""
@@ -50,10 +51,12 @@ class Batch:
         self.n, self.d = X.shape
         self.width, self.seeds, self.trained = width, list(seeds), trained
         networks = (initial_network(width, self.d, seed) for seed in self.seeds)
-        fused = kernel() if torch.device(device).type == "cpu" else None
         self._steps: Steps
-        if fused:
+        where = torch.device(device)
+        if where.type == "cpu" and (fused := kernel()):
             self._steps = FusedSteps(X, y, networks, len(self.seeds), width, trained, fused)
+        elif there := device_kernel(where, self.d):
+            self._steps = DeviceSteps(X, y, networks, len(self.seeds), width, trained, device, there)
         else:
             self._steps = StackedSteps(X, y, networks, len(self.seeds), width, trained, device)
 

@@ -10,7 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from empirical.device_kernels import blocks_of, device_kernel, words_of
 from empirical.networks import DEVICE_ENTRIES
 
 FLOAT, RECORDED = 8, 32
@@ -30,6 +32,9 @@ _DEVICE_BLOCKS = 12
 
 _DEVICE_WORKSPACE = 2**27
 """Bytes that products take there beside their arguments."""
+
+_MOST_SIDE_BY_SIDE = 2**16
+"""Networks that a GPU can be asked to train side by side are fewer."""
 
 _TRIAL_ENTRIES = 2**21
 """A trial step has at most so many pre-activations; the time of a larger one is scaled up from it."""
@@ -67,7 +72,7 @@ def _with_holes(count: int, *, array: int) -> int:
     return count if FLOAT * array >= MAPPED else round((1 + _HOLES) * count)
 
 
-def device_bytes(points: int, dimension: int, width: int, steps: int, *, side_by_side: int) -> int:
+def device_bytes(points: int, dimension: int, width: int, steps: int, *, side_by_side: int, device: str) -> int:
     """Foresee the most memory that training networks side by side takes on a GPU.
 
     Args:
@@ -76,25 +81,32 @@ def device_bytes(points: int, dimension: int, width: int, steps: int, *, side_by
         width: m.
         steps: of each run.
         side_by_side: networks.
+        device: the GPU, and so whether there is a compiled kernel for it.
     """
-    n, d, m = points + 7, dimension + 3, width + 7  # sides are padded
-    stacked = 2 * m * n + m * (4 * d + 2) + n * (d + 3)
-    observed = 3 * m * d  # its start, its last two states
-    temporary = _DEVICE_BLOCKS * min(m * n, DEVICE_ENTRIES)
-    return FLOAT * (side_by_side * (stacked + observed + steps + 1) + temporary) + _DEVICE_WORKSPACE
+    observed = 3 * width * dimension  # its start, its last two states
+    temporary = _DEVICE_BLOCKS * min(width * points, DEVICE_ENTRIES)
+    if device_kernel(torch.device(device), dimension):
+        blocks = blocks_of(side_by_side, width, points, dimension)
+        network = width * (dimension + 1) + width * points // 64 + blocks * words_of(dimension) * points
+    else:
+        n, d, m = points + 7, dimension + 3, width + 7  # sides are padded
+        network = 2 * m * n + m * (4 * d + 2) + n * (d + 3)
+    return FLOAT * (side_by_side * (network + observed + steps + 1) + temporary) + _DEVICE_WORKSPACE
 
 
 def seeds_that_fit(points: int, dimension: int, width: int, steps: int, device: str) -> int:
     """How many networks a GPU can train side by side, at least one; see :func:`device_bytes`."""
-    one, two = (device_bytes(points, dimension, width, steps, side_by_side=count) for count in (1, 2))
-    return max(1, 1 + (available_bytes(device) - one) // (two - one))
+    free = available_bytes(device)
+
+    def fits(count: int) -> bool:
+        return device_bytes(points, dimension, width, steps, side_by_side=count, device=device) <= free
+
+    return _largest(fits, _MOST_SIDE_BY_SIDE)
 
 
 def available_bytes(device: str = "cpu") -> int:
     """The memory that this process can still get: a GPU's; or the machine's, or its control group's where less."""
     if device.startswith("cuda"):
-        import torch
-
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -140,7 +152,7 @@ def require_memory(
 
     def needed(width: int, steps: int) -> int:
         if device != "cpu":
-            return device_bytes(points, dimension, width, steps, side_by_side=side_by_side)
+            return device_bytes(points, dimension, width, steps, side_by_side=side_by_side, device=device)
         return training_bytes(points, dimension, width, steps, batches=batches, side_by_side=side_by_side, seeds=seeds)
 
     if needed(width, steps) <= free:
@@ -175,8 +187,6 @@ def step_seconds(points: int, dimension: int, width: int, device: str = "cpu") -
     Returns:
         Process seconds per seed, of a GPU seconds: of a step, and of an observation.
     """
-    import torch
-
     from empirical.batches import Batch, single_threaded, split_seeds
     from empirical.observables import measure
 

@@ -1,15 +1,16 @@
-"""Two ways to take gradient steps of many networks on shared inputs: stacked products, and the compiled kernel."""
+"""Three ways to take gradient steps of many networks on shared inputs: stacked products, and two compiled kernels."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from empirical.device_kernels import THREADS, DeviceKernel, blocks_of
 from empirical.kernels import GROUP, TILE, Kernel
 from empirical.networks import Trained, TwoLayerNetwork
 
@@ -209,6 +210,78 @@ class FusedSteps:
         groups, points, *_ = bits.shape
         active = bits[..., : self._kernel.lanes].reshape(groups, points, GROUP).swapaxes(0, 1).reshape(points, -1)
         return torch.from_numpy(active[: self._n, : self._width] > 0)
+
+
+class DeviceSteps:
+    """The compiled kernel, on a GPU.
+
+    Args:
+        X, y, networks, count, width, trained, device: as for :class:`StackedSteps`.
+        kernel: for this GPU and these inputs.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        networks: Iterable[TwoLayerNetwork],
+        count: int,
+        width: int,
+        trained: Trained,
+        device: str,
+        kernel: DeviceKernel,
+    ) -> None:
+        self._width, self._trained, self._kernel = width, trained, kernel
+        self._inputs = torch.tensor(X, dtype=torch.float64, device=device).contiguous()
+        self._labels = torch.tensor(y, dtype=torch.float64, device=device)
+        new = self._inputs.new_empty
+        self._weights, self._signs = new(count, width, X.shape[1]), new(count, width)
+        for s, network in enumerate(networks):
+            self._weights[s], self._signs[s] = network.weights, network.signs
+        self._indicators = new(count, -(-width // 32), len(X), dtype=torch.int32)
+        self._blocks = blocks_of(count, width, *X.shape)
+        self._sums = new(count, self._blocks * kernel.words, len(X))
+        self.residuals = new(count, len(X))
+
+    def forward(self) -> Tensor:
+        """See :class:`Steps`."""
+        arrays = (self._weights, self._signs, self._inputs, self._indicators, self._sums)
+        self._launch(self._kernel.forward, self._blocks, *arrays, *self._sizes)
+        torch.sub(self._labels, self._sums.sum(dim=1), alpha=1 / math.sqrt(self._width), out=self.residuals)
+        return torch.linalg.vector_norm(self.residuals, dim=1)
+
+    def descend(self, step_size: float) -> None:
+        """See :class:`Steps`."""
+        first = step_size / math.sqrt(self._width)
+        outer = first if self._trained == "both" else 0.0
+        arrays = (self._weights, self._signs, self._inputs, self._indicators, self.residuals)
+        self._launch(self._kernel.descend, -(-self._width // THREADS), *arrays, *self._sizes, first, outer)
+
+    def _launch(self, half: Callable[..., None], blocks: int, *arguments: Tensor | int | float) -> None:
+        if len(self._weights):
+            with torch.cuda.device(self._weights.device):
+                half(grid=(blocks, len(self._weights), 1), block=(THREADS, 1, 1), args=list(arguments))
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        return self._width, len(self._inputs)
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """See :class:`Steps`."""
+        index = torch.tensor(positions, dtype=torch.long, device=self._weights.device)
+        self._weights, self._signs = self._weights[index], self._signs[index]
+        self._indicators, self.residuals = self._indicators[index], self.residuals[index]
+        self._sums = self._sums[: len(index)]
+
+    def network(self, position: int) -> TwoLayerNetwork:
+        """See :class:`Steps`."""
+        return TwoLayerNetwork(self._weights[position].clone(), self._signs[position].clone())
+
+    def patterns(self, position: int) -> Tensor:
+        """See :class:`Steps`."""
+        words = self._indicators[position].cpu()
+        bits = (words[:, None] >> torch.arange(32, dtype=torch.int32)[:, None]) & 1
+        return (bits.flatten(0, 1)[: self._width] > 0).T
 
 
 def _multiple(size: int, of: int) -> int:

@@ -126,7 +126,8 @@ class TwoLayerWorkload:
         shape = self._shape(seeds)
         if self._options["device"] == "cpu":
             return training_bytes(**shape)
-        return device_bytes(**{name: value for name, value in shape.items() if name not in ("batches", "seeds")})
+        chosen = {name: value for name, value in shape.items() if name not in ("batches", "seeds")}
+        return device_bytes(**chosen, device=self._options["device"])
 
     def require_memory(self, seeds: int, available: int) -> None:
         """See :func:`~empirical.foresight.require_memory`."""

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,7 +86,7 @@ def test_the_width_that_is_said_to_fit_is_the_largest_that_does(width, free):
 @given(st.integers(1, 500), st.integers(1, 100), st.integers(1, 10**5), st.integers(10**9, 10**11))
 def test_a_gpu_takes_as_many_seeds_as_fit_it(n, d, width, free):
     def needed(count):
-        return device_bytes(n, d, width, 100, side_by_side=count)
+        return device_bytes(n, d, width, 100, side_by_side=count, device="cuda")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(foresight, "available_bytes", lambda device: free)
@@ -98,7 +99,7 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_width_that_does():
     with pytest.raises(MemoryForeseen, match=r"at most width (\d+) fits") as refusal:
         require_memory(width=10**7, available=free, device="cuda", **SHAPES)
     fits = int(re.search(r"width (\d+) fits", str(refusal.value))[1])
-    needed = [device_bytes(50, 10, width, 100, side_by_side=2) for width in (fits, fits + 1)]
+    needed = [device_bytes(50, 10, width, 100, side_by_side=2, device="cuda") for width in (fits, fits + 1)]
     assert needed[0] <= free < needed[1]
 
 
@@ -106,14 +107,13 @@ def test_what_does_not_fit_a_gpu_is_refused_with_the_width_that_does():
     ("n", "d", "width", "seeds"), [(100, 10, 8192, 20), (50, 784, 1024, 20), (1000, 10, 20_000, 1)]
 )
 def test_the_peak_of_a_training_on_a_gpu_is_foreseen(cuda, n, d, width, seeds):
-    import torch
-
     X, y = np.random.default_rng(0).standard_normal((n, d)) / d**0.5, np.ones(n)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     train_seeds(X, y, width=width, step_size=0.1, steps=20, seeds=range(seeds), device=str(cuda))
     measured = torch.cuda.max_memory_allocated() - before
-    assert measured <= device_bytes(n, d, width, 20, side_by_side=seeds) <= 3 * measured + 2**30
+    foreseen = device_bytes(n, d, width, 20, side_by_side=seeds, device=str(cuda))
+    assert measured <= foreseen <= 3 * measured + 2**30
 
 
 def test_too_long_a_run_is_told_the_steps_that_fit():
