@@ -8,8 +8,9 @@ All is the package as it is, on all cores (``--cpu-threads``) and on the GPU; no
 so. Each time is the least of the repeats, after a first call that is not counted, and ends when the device is done.
 With ``--device cpu`` the same code runs where there is no GPU, to be tried; then both columns are the CPU's.
 
-``limits``: the rates of square products, the error of the largest relative to its largest entry (TF32 shows there),
-and the bandwidth of a large copy, read and written bytes together. The shares below are of the best of these.
+``limits``: the rates of square products, the error of the largest relative to its largest entry (TF32 shows there);
+the bandwidth of a large copy, read and written bytes together; and the rate of float64 fused multiplications in
+registers, outside the units for matrices. The shares below are of the best of these.
 
 ``gram``: ``cpu s``; ``gpu s`` with the network and the inputs on the GPU, the matrix brought back; ``moved s`` with
 both on the CPU, as ``gram_matrix(network, X, device="cuda")`` is called; ``back s`` of bringing the matrix back alone;
@@ -19,10 +20,10 @@ the same GPU, at the first size of each network; ``error``, the largest differen
 largest entry.
 
 ``training``: 100 seeds of the two-layer network side by side (n = 100, d = 10, full-batch descent, float64), in
-microseconds for each seed and step; ``share`` of the bandwidth, by the bytes that stacked products cannot avoid: the
-pre-activations (seeds x neurons x inputs) are written, read and written as activations, read for the outputs, read and
-written as indicators, and read for the gradient; ``deviation``, the largest difference of a residual norm over 200
-steps relative to the first norm. Then a fully-connected network of Du et al. (n = 200, 4 hidden layers) by
+microseconds for each seed and step: on the CPU, by stacked products of torch on the GPU, and by the kernel compiled for
+it; ``x``, the CPU's over the kernel's; ``share`` of the kernel's two products (4 seeds neurons inputs d operations) of the
+rate of fused multiplications; ``MB``, its memory; ``deviation``, the largest difference of a residual norm to the CPU's
+over 200 steps relative to the first norm. Then a fully-connected network of Du et al. (n = 200, 4 hidden layers) by
 ``run_network``, in milliseconds for each step; its ``share`` is of the rate of products.
 
 ``proofs``: the certified least eigenvalue of n points' Gram matrix, with Cholesky factors from the CPU or the GPU;
@@ -51,8 +52,8 @@ from torch.func import jacrev
 
 from bounds.gram import two_layer
 from bounds.linalg import least_eigenvalue
-from empirical import gram_matrix, run_network
-from empirical.batches import Batch
+from empirical import batches, gram_matrix, run_network
+from empirical.device_kernels import device_kernel
 from empirical.devices import cholesky_on, float32_arithmetic, moved
 from empirical.dynamics import GradientDescent
 from empirical.losses import Loss
@@ -69,8 +70,20 @@ SMALL = {case: [(20, 8, 64, 3)] for case in SIZES}
 
 TYPES = ("float64", "float32")
 
-PASSES = 7
-"""Times that an array of the size of the pre-activations is read or written in one step."""
+FMA = """
+extern "C" __global__ void fused(double *out, int steps)
+{
+    double x = threadIdx.x, s[16] = {};
+    for (int i = 0; i < steps; i++)
+        for (int k = 0; k < 16; k++)
+            s[k] = fma(x, s[k], 1.0);
+    for (int k = 1; k < 16; k++)
+        s[0] += s[k];
+    if (s[0] == 1)
+        *out = s[0];
+}
+"""
+FMA_BLOCKS, FMA_THREADS, FMA_STEPS = 4096, 256, 1000
 
 SYNCHRONISE = {"cpu": lambda: None, "cuda": torch.cuda.synchronize}
 
@@ -120,6 +133,19 @@ class Bench:
             self.found["bandwidth"] = 2 * source.nbytes / self.seconds(lambda: target.copy_(source), in_a_row=5)
         return self.found["bandwidth"]
 
+    def fused_rate(self):
+        """Operations per second of fused multiplications of float64 in registers."""
+        if self.device.type == "cpu":
+            return float("nan")
+        if "fma" not in self.found:
+            kernel, out = (
+                torch.cuda._compile_kernel(FMA, "fused"),
+                torch.empty(1, dtype=torch.float64, device=self.device),
+            )
+            launch = partial(kernel, grid=(FMA_BLOCKS, 1, 1), block=(FMA_THREADS, 1, 1), args=[out, FMA_STEPS])
+            self.found["fma"] = 2 * 16 * FMA_BLOCKS * FMA_THREADS * FMA_STEPS / self.seconds(launch)
+        return self.found["fma"]
+
     def extra_memory(self, run):
         """Bytes of the GPU's memory at the peak of a call, beyond what was held before."""
         if self.device.type == "cpu":
@@ -140,7 +166,8 @@ def limits(bench):
         print(f"{name:16} {found['best'] / 1e12:9.2f} {found['error']:8.1e}  {sides}", flush=True)
         yield {"products": name, **found}
     print(f"{'copy':16} {bench.bandwidth() / 1e12:9.3f} TB/s", flush=True)
-    yield {"copy": bench.bandwidth()}
+    print(f"{'fused float64':16} {bench.fused_rate() / 1e12:9.2f} TF/s", flush=True)
+    yield {"copy": bench.bandwidth(), "fused": bench.fused_rate()}
 
 
 def gram(bench):
@@ -193,10 +220,11 @@ def gram_row(bench, case, sizes, dtype, network, X, reference):
     return row, reference
 
 
-def descent(device, width, seeds, steps):
+def descent(device, width, seeds, steps, stacked=False):
     """Residual norms (steps, seeds) of all seeds in one batch on a device."""
     X, y = bench_sweep.data()
-    batch = Batch(X, y, width, range(seeds), device=str(device))
+    batches.device_kernel = (lambda *_: None) if stacked else device_kernel
+    batch = batches.Batch(X, y, width, range(seeds), device=str(device))
     norms = torch.empty(steps, seeds, dtype=torch.float64, device=device)
     for row in norms:
         row[:] = batch.forward()
@@ -217,23 +245,27 @@ def step_seconds(run, steps):
 
 def training(bench):
     seeds = 4 if bench.small else bench_sweep.SEEDS
-    print(f"{'two-layer, width':>16} {'cpu us':>8} {'gpu us':>8} {'x':>6} {'share':>6} {'MB':>6} {'deviation':>9}")
+    columns = f"{'cpu us':>8} {'stacked us':>10} {'gpu us':>8} {'x':>6} {'share':>6} {'MB':>6} {'deviation':>9}"
+    print(f"{'two-layer, width':>16} {columns}")
     for width in bench.arguments.widths:
         steps = 700 if width < 512 else 70
         on_gpu = partial(descent, bench.device, width, seeds)
         cpu, expected = step_seconds(partial(bench_sweep.batched, width, seeds), steps)
         gpu, found = step_seconds(on_gpu, steps)
-        touched = PASSES * 8 * seeds * width * bench_sweep.POINTS
+        stacked, _ = step_seconds(partial(on_gpu, stacked=True), steps)
+        flops = 4 * seeds * width * bench_sweep.POINTS * bench_sweep.DIMENSION
         row = {
             "width": width,
             "cpu": cpu / seeds,
+            "stacked": stacked / seeds,
             "gpu": gpu / seeds,
-            "share": touched / gpu / bench.bandwidth(),
+            "share": flops / gpu / bench.fused_rate(),
             "memory": bench.extra_memory(partial(on_gpu, 3)),
             "deviation": float(((found - expected).abs() / expected[0])[:200].max()),
         }
         print(
-            f"{width:16} {1e6 * row['cpu']:8.3f} {1e6 * row['gpu']:8.3f} {row['cpu'] / row['gpu']:6.1f} "
+            f"{width:16} {1e6 * row['cpu']:8.3f} {1e6 * row['stacked']:10.3f} {1e6 * row['gpu']:8.3f} "
+            f"{row['cpu'] / row['gpu']:6.1f} "
             f"{row['share']:6.0%} {row['memory'] / 1e6:6.0f} {row['deviation']:9.1e}",
             flush=True,
         )
