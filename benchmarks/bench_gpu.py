@@ -21,10 +21,10 @@ largest entry.
 
 ``training``: 100 seeds of the two-layer network side by side (n = 100, d = 10, full-batch descent, float64), in
 microseconds for each seed and step: on the CPU, by stacked products of torch on the GPU, and by the kernel compiled for
-it; ``x``, the CPU's over the kernel's; ``share`` of the kernel's two products (4 seeds neurons inputs d operations) of the
-rate of fused multiplications; ``MB``, its memory; ``deviation``, the largest difference of a residual norm to the CPU's
-over 200 steps relative to the first norm. Then a fully-connected network of Du et al. (n = 200, 4 hidden layers) by
-``run_network``, in milliseconds for each step; its ``share`` is of the rate of products.
+it; ``x``, the CPU's over the kernel's; ``share`` of the rate of fused multiplications, by the 4 seeds neurons inputs d
+operations of the kernel's two products; ``MB``, its memory; ``deviation``, the largest difference of a residual norm to
+the CPU's over 200 steps relative to the first norm. Then a fully-connected network of Du et al. (n = 200, 4 hidden
+layers) by ``run_network``, in milliseconds for each step; its ``share`` is of the rate of products.
 
 ``proofs``: the certified least eigenvalue of n points' Gram matrix, with Cholesky factors from the CPU or the GPU;
 ``agree`` says whether the two enclosures meet, ``gap x`` how many times as wide the second is.
