@@ -63,7 +63,11 @@ def product_flops(case, sizes=None):
     """Multiplications and additions of the layerwise products: forward, backward, and half of the Gram matrices."""
     n, d, m, depth = sizes or CASES[case]
     if case == "convolutional":
-        return None
+        pixels, columns = 64, [9 * d] + [9 * m] * (depth - 1)
+        passes = 2 * n * pixels * m * (sum(columns) + sum(columns[1:]))
+        overlaps = [n * (n + 1) * pixels**2 * (m + c) for c in columns]
+        jacobians = [2 * n * pixels * m * c + n * (n + 1) * m * c for c in columns]
+        return passes + sum(map(min, overlaps, jacobians)) + n * (n + 1) * (m + 1)
     hidden = (depth - 1) * m * m
     grams = d + m + (depth - 1) * 2 * m + m + 1
     return 2 * n * (d * m + hidden + m) + 2 * n * (hidden + m) + n * (n + 1) * grams
@@ -292,10 +296,10 @@ def main():
                     continue
                 ratio = result["seconds"] / results["layerwise"]["seconds"]
                 shares, peaks = ("", "", ""), result["peaks"]
-                if peaks and (flops := product_flops(case)):
+                if peaks:
                     best = max(rate for name, rate in peaks.items() if name != "fma")
                     measures = (best, peaks["mm"], peaks.get("fma", float("nan")))
-                    shares = tuple(f"{flops / result['seconds'] / measure:.0%}" for measure in measures)
+                    shares = tuple(f"{product_flops(case) / result['seconds'] / measure:.0%}" for measure in measures)
                 print(
                     f"{case:16} {dtype:8} {method:16} {result['seconds']:9.4f} {ratio:7.1f} "
                     f"{result['memory'] / 1e6:7.0f} {shares[0]:>6} {shares[1]:>6} {shares[2]:>6} "

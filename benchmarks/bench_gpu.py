@@ -16,8 +16,8 @@ registers, outside the units for matrices. The shares below are of the best of t
 both on the CPU, as ``gram_matrix(network, X, device="cuda")`` is called; ``back s`` of bringing the matrix back alone;
 ``share`` of the operations needed (of a symmetric product one half) in ``gpu s``; ``MB`` of the GPU's memory at the
 peak, beyond the network and the inputs; ``jacrev x``, how many times as long ``vmap(jacrev)`` and its product take on
-the same GPU, at the first size of each network; ``error``, the largest difference to the CPU's float64 matrix over its
-largest entry.
+the same GPU, at the first size of each network, and ``memory x``, how many times the memory; ``error``, the largest
+difference to the CPU's float64 matrix over its largest entry.
 
 ``training``: 100 seeds of the two-layer network side by side (n = 100, d = 10, full-batch descent, float64), in
 microseconds for each seed and step: on the CPU, by stacked products of torch on the GPU, and by the kernel compiled for
@@ -173,7 +173,7 @@ def limits(bench):
 def gram(bench):
     print(
         f"{'network':16} {'n':>5} {'m':>5} {'dtype':8} {'cpu s':>8} {'gpu s':>8} {'x':>6} {'moved s':>8} "
-        f"{'back s':>8} {'share':>6} {'MB':>6} {'jacrev x':>8} {'error':>8}"
+        f"{'back s':>8} {'share':>6} {'MB':>6} {'jacrev x':>8} {'memory x':>8} {'error':>8}"
     )
     for case in bench.arguments.cases:
         for sizes in (SMALL if bench.small else SIZES)[case]:
@@ -197,24 +197,25 @@ def gram_row(bench, case, sizes, dtype, network, X, reference):
     on_device = torch.as_tensor(found).to(bench.device)
     row["back"] = bench.seconds(lambda: on_device.cpu().numpy())
     flops = bench_finite_gram.product_flops(case, sizes)
-    row["share"] = flops / row["gpu"] / bench.rate(dtype)["best"] if flops else float("nan")
+    row["share"] = flops / row["gpu"] / bench.rate(dtype)["best"]
     row["memory"] = bench.extra_memory(lambda: gram_matrix(there, inputs_there))
     reference = gram_matrix(own, inputs) if reference is None else reference
     row["error"] = float(np.abs(found - reference).max() / np.abs(reference).max())
-    row["jacrev"] = float("nan")
+    row["jacrev"] = row["jacrev memory"] = float("nan")
     jacobian = len(inputs) * sum(p.nbytes for p in there.parameters())
     fits = 4 * jacobian < (torch.cuda.mem_get_info()[0] if bench.device.type == "cuda" else 2**28)
     if fits and sizes == (SMALL if bench.small else SIZES)[case][0]:
+        by_jacobian = partial(bench_finite_gram.jacobian_product, there, inputs_there, jacrev)
         with float32_arithmetic(bench.device.type):  # in convolutions torch would use TF32
-            row["jacrev"] = bench.seconds(
-                lambda: bench_finite_gram.jacobian_product(there, inputs_there, jacrev).cpu().numpy()
-            )
+            row["jacrev"] = bench.seconds(lambda: by_jacobian().cpu().numpy())
+            row["jacrev memory"] = bench.extra_memory(by_jacobian)
     if bench.device.type == "cuda":
         torch.cuda.empty_cache()
     print(
         f"{case:16} {sizes[0]:5} {sizes[2]:5} {dtype:8} {row['cpu']:8.4f} {row['gpu']:8.4f} "
         f"{row['cpu'] / row['gpu']:6.1f} {row['moved']:8.4f} {row['back']:8.4f} {row['share']:6.0%} "
-        f"{row['memory'] / 1e6:6.0f} {row['jacrev'] / row['gpu']:8.1f} {row['error']:8.1e}",
+        f"{row['memory'] / 1e6:6.0f} {row['jacrev'] / row['gpu']:8.1f} {row['jacrev memory'] / row['memory']:8.1f} "
+        f"{row['error']:8.1e}",
         flush=True,
     )
     return row, reference
