@@ -192,8 +192,9 @@ def _descent(
         else:
             with torch.no_grad():
                 value = loss.value(network(X), y)
-        yield State(step, float(value), path)
-        if step == method.steps or not math.isfinite(value):
+        now = float(value)
+        yield State(step, now, path)
+        if step == method.steps or not math.isfinite(now):
             return
         scale = 1.0
         if batches is not None:
@@ -203,11 +204,11 @@ def _descent(
         if velocities:
             gradients = [v.mul_(method.momentum).add_(g) for v, g in zip(velocities, gradients, strict=True)]
         with torch.no_grad():
-            length = 0.0
+            square = X.new_zeros(())  # read once, for a GPU is waited for
             for parameter, g in zip(trained, gradients, strict=True):
                 parameter.sub_(g, alpha=method.step_size * scale)
-                length += float(g.square().sum())
-        path += method.step_size * scale * math.sqrt(length)
+                square += g.square().sum()
+        path += method.step_size * scale * math.sqrt(square)
 
 
 def _orthogonal_descent(
