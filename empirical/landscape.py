@@ -242,5 +242,5 @@ def rotation_defect(view: View) -> Values:
     if not rotations:
         raise ValueError("rotations are those of Liu et al.'s networks")
     with torch.no_grad():
-        defects = [R.T @ R - torch.eye(len(R), dtype=R.dtype) for R in rotations]
+        defects = [R.T @ R - torch.eye(len(R), dtype=R.dtype, device=R.device) for R in rotations]
         return {"largest": max(float(torch.linalg.matrix_norm(defect, 2)) for defect in defects)}

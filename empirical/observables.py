@@ -96,8 +96,8 @@ def split_step_residual(
     """
     n, width = len(X), start.width
     radius = max(travel(before, start), travel(after, start))
-    outputs_before, outputs_after, change_free = (torch.zeros(n, dtype=X.dtype) for _ in range(3))
-    overlaps_kept = torch.zeros(n, n, dtype=X.dtype)  # those of H - H-perp
+    outputs_before, outputs_after, change_free = (X.new_zeros(n) for _ in range(3))
+    overlaps_kept = X.new_zeros(n, n)  # those of H - H-perp
     for initial, old, new in zip(start.blocks(n), before.blocks(n), after.blocks(n), strict=True):
         free = movable(initial, X, radius)
         z_old, z_new = X @ old.weights.T, X @ new.weights.T

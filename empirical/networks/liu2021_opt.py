@@ -34,10 +34,11 @@ def householder(raw: Tensor) -> Tensor:
     As in the authors' code a column that already points along its axis gives nan.
     """
     d = len(raw)
-    reflections, rest = torch.eye(d, dtype=raw.dtype), raw
+    identity = torch.eye(d, dtype=raw.dtype, device=raw.device)
+    reflections, rest = identity, raw
     for k in range(d - 1):
         x = rest[k:, k]
-        v = torch.cat([torch.zeros(k, dtype=raw.dtype), x - x.norm() * torch.eye(d - k, dtype=raw.dtype)[0]])
+        v = torch.cat([raw.new_zeros(k), x - x.norm() * identity[0, : d - k]])
         v = v / v.norm()
         rest = rest - 2 * torch.outer(v, v @ rest)
         reflections = reflections - 2 * torch.outer(reflections @ v, v)
@@ -53,7 +54,7 @@ def lowdin(raw: Tensor) -> Tensor:
 def cayley(raw: Tensor) -> Tensor:
     """(I + A)(I - A)^-1 with A skew from the strict upper triangle: determinant 1, never an eigenvalue -1."""
     A = raw.triu(1) - raw.triu(1).T
-    identity = torch.eye(len(raw), dtype=raw.dtype)
+    identity = torch.eye(len(raw), dtype=raw.dtype, device=raw.device)
     return torch.linalg.solve(identity - A, identity + A, left=False)
 
 
@@ -95,7 +96,8 @@ def orthogonal_step(R: Tensor, gradient: Tensor, momentum: Tensor, rate: float) 
 
 def orthogonality_penalty(R: Tensor, weight: float = 0.1) -> Tensor:
     """The penalty of ``regularised``: 0.1 |R R^T - I| in Frobenius norm, not squared."""
-    return weight * torch.linalg.matrix_norm(R @ R.T - torch.eye(len(R), dtype=R.dtype))
+    identity = torch.eye(len(R), dtype=R.dtype, device=R.device)
+    return weight * torch.linalg.matrix_norm(R @ R.T - identity)
 
 
 def energy(neurons: Tensor, power: float) -> float:
