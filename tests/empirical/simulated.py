@@ -91,7 +91,9 @@ def register():
 
     The threads that differentiate are started by device at their first use.
     """
-    REGISTER(NAME)
+    module = backend_registration._DummyBackendModule()
+    module.get_amp_supported_dtype = lambda: [torch.float16, torch.bfloat16]  # so that it can be turned off
+    REGISTER(NAME, module)
     rest, some = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")
     rest.fallback(_run, "PrivateUse1")
     some.impl("_copy_from", partial(_run, torch.ops.aten._copy_from.default), "PrivateUse1")
