@@ -156,7 +156,7 @@ def _two_layer(
         weights = torch.tensor(np.asarray(network), dtype=torch.float64)
         network = TwoLayerNetwork(weights, torch.ones(len(weights), dtype=torch.float64))
     kind = {"dtype": getattr(torch, dtype or "float64"), "device": device or network.weights.device}
-    inputs = torch.tensor(np.asarray(X)).to(**kind)
+    inputs = (X.detach() if isinstance(X, Tensor) else torch.tensor(np.asarray(X))).to(**kind)
     if inputs.ndim != 2 or network.weights.ndim != 2 or inputs.shape[1] != network.weights.shape[1]:
         raise ValueError(
             f"inputs {tuple(inputs.shape)} do not fit neurons {tuple(network.weights.shape)}: "

@@ -13,14 +13,23 @@ import pytest
 import torch
 from torch import nn
 
-from empirical import gram_matrix, train
+from empirical import gram_matrix, observables, train
 from empirical.batches import Batch
 from empirical.devices import cholesky_on
 from empirical.dynamics import GradientDescent, GradientFlow, OrthogonalDescent, StochasticDescent
 from empirical.experiments import run_network
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
-from empirical.networks import allenzhu2019, ding2021, du2019_deep, initial_network, liu2021_opt, nguyen2020, shallow
+from empirical.networks import (
+    TwoLayerNetwork,
+    allenzhu2019,
+    ding2021,
+    du2019_deep,
+    initial_network,
+    liu2021_opt,
+    nguyen2020,
+    shallow,
+)
 from empirical.tangent_kernels import cross_gram_matrix
 from empirical.training import train_seeds
 from tests.empirical import simulated
@@ -276,6 +285,32 @@ def test_gram_matrices_of_two_layers(device, trained):
     single = gram_matrix(network, X, trained=trained, device=device, dtype="float32")
     assert_close(single, expected, "float32", rtol=1e-4)
     assert_close(gram_matrix(network.weights.numpy(), X, device=device), gram_matrix(network, X), "of the weights")
+    there = TwoLayerNetwork(network.weights.to(device), network.signs.to(device))
+    for inputs in (X, torch.as_tensor(X).to(device)):
+        assert_close(gram_matrix(there, inputs, trained=trained), expected, "of a network that is there")
+
+
+def test_observations_of_two_layers(device):
+    inputs, labels = torch.as_tensor(X), torch.as_tensor(Y)
+    start = initial_network(30, 5, seed=0)
+    states = [start]
+    for _ in range(2):
+        now, step = states[-1], states[-1].gradient(inputs, labels)
+        states.append(TwoLayerNetwork(now.weights - step.weights, now.signs))
+
+    def observed(where):
+        here, y = inputs.to(where), labels.to(where)
+        first, *_, before, after = (TwoLayerNetwork(s.weights.to(where), s.signs.to(where)) for s in states)
+        seen = observables.measure(
+            3, after, first, here, residual_norm=1.0, initial_gram=start.gram(inputs), limit_gram=torch.eye(6).double()
+        )
+        identity = observables.split_step_residual(first, before, after, here, y, 1.0)
+        return msgspec.structs.asdict(seen) | {"identity": identity}
+
+    here, there = observed("cpu"), observed(device)
+    assert sum(here["flips_per_input"]) > 0 < min(here["movable_at_travel"])
+    for name in here:
+        assert_close(there[name] or 0.0, here[name] or 0.0, name)
 
 
 TRAINED = {
