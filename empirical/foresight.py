@@ -205,7 +205,7 @@ def step_seconds(points: int, dimension: int, width: int, device: str = "cpu") -
             spent.append(clock() - start)
         start = clock()
         network, inputs = batch.network(0), torch.as_tensor(X).to(device)
-        measure(0, network, network, inputs, residual_norm=1.0, initial_gram=network.gram(inputs))
+        measure(0, network, network, inputs, residual_norm=1.0, initial_gram=network.gram(inputs).cpu())
         observation = clock() - start
     return min(spent) / len(seeds) * width / tried, observation * width / tried
 

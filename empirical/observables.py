@@ -146,8 +146,8 @@ def measure(
         X: inputs (n, d).
         residual_norm: ||e(k)||.
         trained: the trained layers.
-        initial_gram: H(0) (n, n).
-        limit_gram: H_infinity (n, n), where the drift from it is wanted.
+        initial_gram: H(0) (n, n), on the CPU.
+        limit_gram: H_infinity (n, n), on the CPU, where the drift from it is wanted.
     """
     gram = network.gram(X).cpu()  # whose eigenvalues of small matrices are found sooner than a GPU's
     eigenvalues = torch.linalg.eigvalsh(gram)

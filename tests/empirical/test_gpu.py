@@ -18,6 +18,7 @@ from empirical.batches import Batch
 from empirical.devices import cholesky_on
 from empirical.dynamics import GradientDescent, GradientFlow, OrthogonalDescent, StochasticDescent
 from empirical.experiments import run_network
+from empirical.foresight import step_seconds
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import (
@@ -30,6 +31,7 @@ from empirical.networks import (
     nguyen2020,
     shallow,
 )
+from empirical.rehearsal import network_seconds
 from empirical.tangent_kernels import cross_gram_matrix
 from empirical.training import train_seeds
 from tests.empirical import simulated
@@ -363,6 +365,14 @@ def test_a_batch_that_drops_networks(device, trained):
             assert torch.equal(there.patterns(k).cpu(), here.patterns(k))
             assert_close(there.residual(k).cpu().numpy(), here.residual(k).numpy(), "residual")
             assert_close(there.network(k).weights.cpu().numpy(), here.network(k).weights.numpy(), "weights")
+
+
+def test_the_time_of_a_run_is_foreseen(device):
+    assert all(0 < seconds < math.inf for seconds in step_seconds(20, 10, 64, device))
+    looks = [(name, 1) for name in ("travel", "tangent kernel")]
+    assert (
+        network_seconds(du2019_deep.FullyConnected(width=9, depth=2), X, Y, SQUARES, DESCENT, looks, device=device) > 0
+    )
 
 
 def test_cholesky_factors(device):
