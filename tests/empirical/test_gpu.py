@@ -18,7 +18,8 @@ from empirical.batches import Batch
 from empirical.devices import cholesky_on
 from empirical.dynamics import GradientDescent, GradientFlow, OrthogonalDescent, StochasticDescent
 from empirical.experiments import run_network
-from empirical.foresight import step_seconds
+from empirical.foresight import available_bytes
+from empirical.grids import cells
 from empirical.losses import Loss
 from empirical.measurements import OBSERVABLES, View
 from empirical.networks import (
@@ -31,9 +32,10 @@ from empirical.networks import (
     nguyen2020,
     shallow,
 )
-from empirical.rehearsal import network_seconds
+from empirical.store import Store
 from empirical.tangent_kernels import cross_gram_matrix
 from empirical.training import train_seeds
+from empirical.workloads import workload
 from tests.empirical import simulated
 from tests.empirical.cases import unit_rows
 from tests.empirical.test_tangent_kernels import Functional, Mapped, Merged, convolutional_module, others, user_module
@@ -367,12 +369,30 @@ def test_a_batch_that_drops_networks(device, trained):
             assert_close(there.network(k).weights.cpu().numpy(), here.network(k).weights.numpy(), "weights")
 
 
-def test_the_time_of_a_run_is_foreseen(device):
-    assert all(0 < seconds < math.inf for seconds in step_seconds(20, 10, 64, device))
-    looks = [(name, 1) for name in ("travel", "tangent kernel")]
-    assert (
-        network_seconds(du2019_deep.FullyConnected(width=9, depth=2), X, Y, SQUARES, DESCENT, looks, device=device) > 0
-    )
+GRIDS = {
+    "two layers": ({"limit": True, "relative_step": 0.5}, assert_trained_alike),
+    "another family": (
+        {"family": "du2019-deep-fc", "depth": 2, "step_size": 0.05, "observe": "travel"},
+        assert_runs_agree,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_grids_are_foreseen_and_trained(device, name, tmp_path):
+    keys, assert_alike = GRIDS[name]
+    keys |= {"data": "sphere:n=8,d=6,seed=1", "width": 10, "steps": 5, "seed": [3, 1]}
+    every = []
+    for where in ("cpu", device):
+        (cell,) = cells(keys, device=where)
+        work, store = workload(cell.point), Store(tmp_path / where)
+        assert 0 < work.run_seconds < math.inf and 0 < work.bytes(2) < available_bytes(where)
+        for batch in work.batches(cell.seeds):
+            work.train(batch, store)
+        every.append([store.get(spec.key, work.record) for spec in work.specifications(cell.seeds)])
+        assert {run.spec.device for run in every[-1]} == {where}
+    for here, there in zip(*every, strict=True):
+        assert_alike(here, there)
 
 
 def test_cholesky_factors(device):
