@@ -15,9 +15,7 @@ roundoff, underflow aside (Higham, Accuracy and Stability of Numerical Algorithm
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +24,7 @@ from llvmlite import ir
 from torch import Tensor
 
 from empirical.machine_code import INTEGER, Emitter
+from empirical.threads import in_parallel
 
 _VECTORS = 3
 """Vectors of a row of B taken at a time."""
@@ -150,18 +149,6 @@ def _fill(
         n if diagonal is None else i + diagonal,
         *(copies, further),
     )
-
-
-def in_parallel(threads: int, function: Callable[[Any], object], tasks: Iterable[Any]) -> None:
-    """Call a function for each task, by so many threads; for one or fewer here."""
-    for _ in _pool(threads, os.getpid()).map(function, tasks) if threads > 1 else map(function, tasks):
-        pass
-
-
-@functools.cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Threads of this process: a fork has none of its parent's."""
-    return ThreadPoolExecutor(threads, "products")
 
 
 def _lies_well(B: Tensor) -> bool:

@@ -16,9 +16,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 from torch.overrides import TorchFunctionMode
 
-from empirical.compiled_products import Kernel, compiled, in_parallel, multiplied
+from empirical.compiled_products import Kernel, compiled, multiplied
 from empirical.machine_code import vector_bytes
 from empirical.networks.layers import scaled
+from empirical.threads import in_parallel
 
 _SHARE = 2**16
 """Numbers whose hyperbolic tangents are worth a thread."""

@@ -18,7 +18,7 @@ from bounds.problem import Problem
 from empirical.batches import Batch, in_parallel, split_seeds
 from empirical.networks import Trained
 from empirical.store import Store, canonical, content_key
-from empirical.training import ARITHMETIC, Run, fingerprint, training_arrays
+from empirical.training import ARITHMETIC, Run, fingerprint, seed_batches, training_arrays
 
 if TYPE_CHECKING:
     from bounds.arithmetic import Enclosure
@@ -364,6 +364,7 @@ def greatest_stable_step(
     seeds: Iterable[int] = range(4),
     trained: Trained = "first",
     rounds: int = 8,
+    device: str = "cpu",
 ) -> StableStep:
     """Bisect for the greatest step size at which the loss never exceeds its start within a horizon.
 
@@ -378,6 +379,7 @@ def greatest_stable_step(
         seeds: all of them must be stable.
         trained: the first layer, or both.
         rounds: of the bisection.
+        device: where networks are trained.
 
     Returns:
         The interval between the greatest stable and the least unstable step tested.
@@ -389,9 +391,9 @@ def greatest_stable_step(
     seeds = tuple(seeds)
     if not seeds:
         raise ValueError("a search needs at least one seed")
-    batch = Batch(X, y, width, seeds, trained=trained)
-    inputs = torch.as_tensor(X)
-    grams = [batch.network(position).gram(inputs, trained) for position in range(len(seeds))]
+    batch = Batch(X, y, width, seeds, trained=trained, device=device)
+    inputs = torch.as_tensor(X).to(device)
+    grams = [batch.network(position).gram(inputs, trained).cpu() for position in range(len(seeds))]
     largest = max(float(torch.linalg.eigvalsh(gram)[-1]) for gram in grams)
     if not largest > 0:
         raise ValueError(f"no step moves networks of width {width}, none of whose neurons is active: take a larger one")
@@ -399,7 +401,7 @@ def greatest_stable_step(
 
     def stable(step_size: float) -> bool:
         def work(block: list[int], stop: threading.Event) -> bool:
-            batch = Batch(X, y, width, block, trained=trained)
+            batch = Batch(X, y, width, block, trained=trained, device=device)
             start = batch.forward()
             for _ in range(horizon):
                 batch.descend(step_size)
@@ -407,7 +409,8 @@ def greatest_stable_step(
                     return False
             return True
 
-        return all(kept for _, kept in in_parallel(work, split_seeds(seeds, width, len(X))))
+        blocks = seed_batches(seeds, X.shape, width, 0, device)
+        return all(kept for _, kept in in_parallel(work, blocks, workers=None if device == "cpu" else 1))
 
     lower, upper = 0.0, top
     unbounded = stable(top)

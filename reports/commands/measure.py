@@ -128,7 +128,7 @@ def measure(
     if problem.degeneracy is not None:
         raise ValueError(f"{theorem} promises nothing here: {problem.degeneracy}")
     with progress():
-        eta = number if number is not None else _step(step_size, problem, statement, chosen, width)
+        eta = number if number is not None else _step(step_size, problem, statement, chosen, width, device)
         assert chosen.rate is not None
         horizon = _horizon(problem, chosen.rate, eta)
     record = run(
@@ -210,13 +210,13 @@ def run(
     )
 
 
-def _step(name: str, problem: Problem, statement: Statement, edition: Edition, width: int) -> float:
+def _step(name: str, problem: Problem, statement: Statement, edition: Edition, width: int, device: str) -> float:
     if name == "theorem":
         return statement.step_size(problem, edition.name).lower
     from empirical.searches import greatest_stable_step
 
     remark(f"searching for the largest stable step at width {width} ...")
-    return greatest_stable_step(problem, width=width).lower
+    return greatest_stable_step(problem, width=width, device=device).lower
 
 
 def _horizon(problem: Problem, rate: Rate, step_size: float) -> int:
