@@ -107,12 +107,24 @@ def in_blocks(compute: Callable[[int], Tensor], X: Tensor, block: int | None, tf
     with nullcontext() if X.dtype == torch.float64 else float32_arithmetic(X.device.type, tf32=tf32):
         while True:
             try:
-                return compute(size).cpu().numpy()
+                return to_numpy(compute(size))
             except torch.OutOfMemoryError as error:
                 if block or size == 1:
                     message = f"{X.device} has no memory for {size} inputs at a time and a matrix of all"
                     raise MemoryError(f"{message}: give a smaller block=, or fewer inputs") from error
             size = min(size, len(X) + 1) // 2
+
+
+def to_numpy(x: Tensor) -> np.ndarray:
+    """An array of float32 or float64, brought to the CPU into memory of numpy's, which asks for large pages.
+
+    Where the system gives these only on demand, an array of 100 MB takes torch longer to come by than to copy.
+    """
+    if x.device.type == "cpu":
+        return x.numpy()
+    result = np.empty(x.shape, dtype=np.float32 if x.dtype == torch.float32 else np.float64)
+    torch.from_numpy(result).copy_(x)
+    return result
 
 
 def moved(network: nn.Module, **where: Any) -> nn.Module:

@@ -27,6 +27,9 @@ _SHARE = 2**16
 _WORTH = 2**21
 """Multiplications from which on the kernel is faster, though its call costs some 20 microseconds."""
 
+_STRIPS_WORTH = 10**10
+"""Multiplications from which on a GPU (an H100 that was measured) computes strips faster than a whole product."""
+
 
 def product(a: Tensor, b: Tensor, *, diagonal: int | None = None) -> Tensor:
     """Compute a b^T of matrices (rows, k) and (columns, k) through which no gradient is asked for.
@@ -40,7 +43,8 @@ def product(a: Tensor, b: Tensor, *, diagonal: int | None = None) -> Tensor:
     if diagonal is not None:
         if kernel is not None:
             return multiplied(kernel, a, b.T, diagonal)
-        if a.device.type == "cpu" and a.shape[1] > 16:  # else the strips' own time is more than they save
+        enough = a.shape[1] > 16 if a.device.type == "cpu" else math.prod(a.shape) * len(b) > _STRIPS_WORTH
+        if enough:  # else the strips' own time is more than they save
             return _by_strips(a, b, diagonal)
     if kernel is None:
         return a @ b.T

@@ -26,7 +26,7 @@ from empirical.products import FastLayers, batched_product, product, transformed
 
 _MIXING = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
 TEMPORARY = 2**24
-"""Entries of the largest temporary array beside the layers' inputs and gradients."""
+"""Entries of the largest temporary array beside the layers' inputs and gradients; on a GPU four times as many."""
 
 
 @torch.inference_mode(False)
@@ -105,7 +105,7 @@ def _gram(network: nn.Module, inputs: Tensor, block: int) -> Tensor:
             gram[there, own] = gram[own, there].T
     assert gram is not None
     if part.others:
-        add_jacobian_products(gram, network, network, part.others, inputs, entries=TEMPORARY // 4)
+        add_jacobian_products(gram, network, network, part.others, inputs, entries=_entries(inputs) // 4)
     _check_whole(network, inputs[:1], gram[0, 0])
     return gram
 
@@ -140,7 +140,7 @@ def _cross_gram(network: nn.Module, other: nn.Module, X: Tensor, block: int) -> 
     strips = [[_products(_part(network, x), _part(other, t)) for t in rows] for x in rows]
     gram = torch.cat([torch.cat(strip, dim=1) for strip in strips])
     if others := _part(network, X[:1]).others:
-        add_jacobian_products(gram, network, other, others, X, entries=TEMPORARY // 4)
+        add_jacobian_products(gram, network, other, others, X, entries=_entries(X) // 4)
     return gram
 
 
@@ -374,12 +374,16 @@ def _products(here: _Part, there: _Part) -> Tensor:
     return gram
 
 
+def _entries(x: Tensor) -> int:
+    return 4 * TEMPORARY if x.is_cuda else TEMPORARY
+
+
 def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
     """Add sum_st (g_is . g_jt)(u_is . u_jt + b_s b_t), where b marks a bias."""
     n, k, s, _ = a.gradients.shape
     other, _, t, _ = b.gradients.shape
     result = gram.view(n, k, other, k)
-    step = min(n, max(1, TEMPORARY // (k * s * other * k * t)))
+    step = min(n, max(1, _entries(gram) // (k * s * other * k * t)))
     for start in range(0, n, step):
         some = slice(start, start + step)
         seen = slice(0, min(start + step, n) if a is b else other)
@@ -406,7 +410,7 @@ def _add_jacobians(gram: Tensor, a: _Factor, b: _Factor) -> None:
     if a.bias is not None and b.bias is not None:
         left, right = (torch.einsum("nksc,s->nkc", f.gradients, f.bias).flatten(0, 1) for f in (a, b))
         gram += left @ right.T
-    step = max(1, TEMPORARY // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
+    step = max(1, _entries(gram) // (max(n, len(b.inputs)) * k * a.inputs.shape[2]))
     for channel in range(0, size if a.weight else 0, step):
         channels = slice(channel, channel + step)
         left = _jacobian(a, channels)

@@ -101,3 +101,13 @@ def test_tanh_and_its_slope(dtype, threads, monkeypatch):
     slope[0, 0] += 1 - z[0, 0].detach().double().tanh().square()
     torch.testing.assert_close(found.double(), slope, rtol=0, atol=20 * torch.finfo(dtype).eps)
     torch.testing.assert_close(outputs[0].double(), z.double().tanh(), rtol=4 * torch.finfo(dtype).eps, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_symmetric_products_on_a_gpu_whether_or_not_in_strips(cuda, dtype, monkeypatch):
+    a = normal(300, 100, dtype=dtype).to(cuda)
+    expected = (a.double() @ a.double().T).tril()
+    for worth in (0, 10**10):
+        monkeypatch.setattr(products, "_STRIPS_WORTH", worth)
+        found = product(a, a, diagonal=0).double().tril()
+        torch.testing.assert_close(found, expected, rtol=0, atol=330 * torch.finfo(dtype).eps)
