@@ -140,7 +140,7 @@ class Emitter:
         """Ask for what will be read soon; an address outside the array does no harm."""
         kind = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX, _INDEX, _INDEX])
         fetch = self._declared("llvm.prefetch.p0", kind)
-        reading, into_second_cache, data = _INDEX(0), _INDEX(2), _INDEX(1)
+        reading, into_second_cache, data = _INDEX(0), _INDEX(int(__import__('os').environ.get('L','2'))), _INDEX(1)
         self.builder.call(fetch, [self.at(array, at), reading, into_second_cache, data])
 
     def read(self, array: ir.Value, at: ir.Value) -> ir.Value:
@@ -160,6 +160,18 @@ class Emitter:
         nothing = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
         first = self.builder.insert_element(nothing, value, _INDEX(0))
         return self.builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes))
+
+    def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
+        """The columns of a square of vectors, exchanged by halves, quarters, ..."""
+        lanes, rows, step = range(self.lanes), list(rows), self.lanes // 2
+        while step:
+            order = [(lane & ~step) + (lane & step and self.lanes) for lane in lanes]
+            orders = [ir.Constant(ir.VectorType(_INDEX, self.lanes), [o + up for o in order]) for up in (0, step)]
+            rows = [
+                self.builder.shuffle_vector(rows[i & ~step], rows[i | step], orders[bool(i & step)]) for i in lanes
+            ]
+            step //= 2
+        return rows
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """A b + c, rounded once."""

@@ -48,7 +48,7 @@ def product(a: Tensor, b: Tensor, *, diagonal: int | None = None) -> Tensor:
             return _by_strips(a, b, diagonal)
     if kernel is None:
         return a @ b.T
-    return multiplied(kernel, a, b.T) if len(a) >= len(b) else multiplied(kernel, b, a.T).T
+    return multiplied(kernel, a, b.T)
 
 
 def batched_product(a: Tensor, b: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class FastLayers(TorchFunctionMode):
             return function(*args, **(kwargs or {}))
         if function is linear and len(args) == 3 and args[0].ndim > 1:
             x, *parameters = args
-            if all(p is None or p.is_leaf for p in parameters) and (_kernel(x, parameters[0]) or _by_columns(x)):
+            if all(p is None or p.is_leaf for p in parameters) and _kernel(x, parameters[0]):
                 return _Linear.apply(*args)
         if function in _TANH and _is_real_on_cpu(args[0]):
             return _Tanh.apply(*args, 1.0)
@@ -120,7 +120,7 @@ class _Linear(Function):
         (weight,) = ctx.saved_tensors
         if not ctx.needs_input_grad[0]:
             return None, None, None
-        of_inputs = product(weight.T, gradient.reshape(-1, len(weight))).T  # by columns too, where inputs were
+        of_inputs = product(gradient.reshape(-1, len(weight)), weight.T)
         return of_inputs.view(*gradient.shape[:-1], weight.shape[1]), None, None
 
 
@@ -155,11 +155,6 @@ _TANH = (torch.tanh, Tensor.tanh)
 
 def _is_real_on_cpu(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-
-
-def _by_columns(x: Tensor) -> bool:
-    """Whether inputs lie as the kernel leaves them; gradients that lie otherwise are slow to meet them."""
-    return x.stride(0) == 1 < x.stride(-1)
 
 
 def _kernel(a: Tensor, b: Tensor) -> Kernel | None:
