@@ -101,11 +101,27 @@ def _fill(
 
 @dataclass(frozen=True, eq=False)
 class _Strip:
+    """Where a strip's product lies, the lengths of rows and columns, and sizes.
+
+    Args:
+        rows: rows of A taken at a time, which make a tile.
+        a, b, c: the first entries of the factors and of the product.
+        copy: where the strip is copied.
+        following: the first entry of the strip that comes next.
+        a_row, a_column, b_stride, c_row: how far apart entries are along a column of A, a row of A, one of B across
+            those that lie side by side, and a column of C.
+        m, n, k: rows and columns of the product, and terms of a sum.
+        diagonal: entries with j > i + diagonal are not needed.
+        further: whether the product is added to C, in each lane.
+        by_columns: whether columns of B lie side by side, not rows.
+    """
+
     rows: int
     a: ir.Value
     b: ir.Value
     c: ir.Value
-    strip: ir.Value
+    copy: ir.Value
+    following: ir.Value
     a_row: ir.Value
     a_column: ir.Value
     b_stride: ir.Value
@@ -115,25 +131,28 @@ class _Strip:
     k: ir.Value
     diagonal: ir.Value
     further: ir.Value
-    transposed: bool
+    by_columns: bool
 
 
 def _emit_product(emit: Emitter, name: str, rows: int) -> None:
-    (a, b, c, strip), sizes, _ = emit.begin(name, arrays=4, sizes=8)
-    a_row, a_column, b_stride, c_row, m, n, k, diagonal = sizes
-    build, width = emit.builder, _VECTORS * emit.lanes
-    transposed = name == "by_columns"
+    (a, b, c, copy), (a_row, a_column, b_stride, c_row, m, n, k, diagonal), _ = emit.begin(name, arrays=4, sizes=8)
+    build, width, by_columns = emit.builder, _VECTORS * emit.lanes, name == "by_columns"
 
-    def some(p: ir.Value, j: ir.Value) -> None:
-        down, right = (p, emit.product(j, b_stride)) if transposed else (emit.product(p, b_stride), j)
+    def place(p: ir.Value, j: ir.Value) -> ir.Value:
+        down, right = (p, emit.product(j, b_stride)) if by_columns else (emit.product(p, b_stride), j)
+        return emit.at(b, emit.sum(down, right))
+
+    def strip(p: ir.Value, j: ir.Value) -> None:
+        beside, below = place(p, emit.sum(j, width)), place(emit.sum(p, _DEPTH), INTEGER(0))
         _emit_strip(
             emit,
             _Strip(
                 rows=rows,
                 a=emit.at(a, emit.product(p, a_column)),
-                b=emit.at(b, emit.sum(down, right)),
+                b=place(p, j),
                 c=emit.at(c, j),
-                strip=strip,
+                copy=copy,
+                following=build.select(build.icmp_signed("<", emit.sum(j, width), n), beside, below),
                 a_row=a_row,
                 a_column=a_column,
                 b_stride=b_stride,
@@ -143,45 +162,41 @@ def _emit_product(emit: Emitter, name: str, rows: int) -> None:
                 k=emit.least(build.sub(k, p), INTEGER(_DEPTH)),
                 diagonal=build.sub(diagonal, j),
                 further=emit.broadcast(build.icmp_signed(">", p, INTEGER(0)), emit.lanes),
-                transposed=transposed,
+                by_columns=by_columns,
             ),
         )
 
-    emit.loop(k, _DEPTH, lambda p: emit.loop(n, width, lambda j: some(p, j)))
+    emit.loop(k, _DEPTH, lambda p: emit.loop(n, width, lambda j: strip(p, j)))
     build.ret_void()
 
 
 def _emit_strip(emit: Emitter, x: _Strip) -> None:
+    """C = A B or C + A B, by tiles of rows; the first copies the strip if its rows lie side by side."""
     build = emit.builder
-    (_emit_transposed if x.transposed else _emit_copy)(emit, x)
 
-    def tile(i: ir.Value) -> None:
-        stop = emit.least(x.n, emit.sum(emit.sum(i, x.rows), x.diagonal))
+    def tile(i: ir.Value, stop: ir.Value, *, copies: bool = False) -> None:
         for vectors in range(1, _VECTORS + 1):
             chosen = build.icmp_signed(">", stop, INTEGER((vectors - 1) * emit.lanes))
             if vectors < _VECTORS:
                 chosen = build.and_(chosen, build.icmp_signed("<=", stop, INTEGER(vectors * emit.lanes)))
             with build.if_then(chosen):
-                _emit_sums(emit, x, i, vectors)
+                _emit_sums(emit, x, i, vectors, copies=copies)
 
-    emit.loop(x.m, x.rows, tile)
+    def needed(i: ir.Value) -> ir.Value:
+        return emit.least(x.n, emit.sum(emit.sum(i, x.rows), x.diagonal))
+
+    if x.by_columns:
+        _emit_copy(emit, x)
+        emit.loop(x.m, x.rows, lambda i: tile(i, needed(i)))
+    else:
+        tile(INTEGER(0), x.n, copies=True)
+        with build.if_then(build.icmp_signed(">", x.m, INTEGER(x.rows))):
+            others = build.sub(x.m, INTEGER(x.rows))
+            emit.loop(others, x.rows, lambda i: tile(emit.sum(i, x.rows), needed(emit.sum(i, x.rows))))
 
 
 def _emit_copy(emit: Emitter, x: _Strip) -> None:
-    """Copy rows."""
-    masks = [emit.below(INTEGER(v * emit.lanes), x.n, emit.lanes) for v in range(_VECTORS)]
-
-    def line(p: ir.Value) -> None:
-        here, there = emit.product(p, x.b_stride), emit.product(p, _VECTORS * emit.lanes)
-        for v, mask in enumerate(masks):
-            some = emit.load_where(mask, x.b, emit.sum(here, v * emit.lanes))
-            emit.store(some, x.strip, there, v)
-
-    emit.loop(x.k, 1, line)
-
-
-def _emit_transposed(emit: Emitter, x: _Strip) -> None:
-    """Copy columns; what is beyond the last column is that column again."""
+    """Copy columns as rows; in place of those beyond the last, the last."""
     build, lanes = emit.builder, emit.lanes
 
     def some(j: ir.Value) -> None:
@@ -191,39 +206,55 @@ def _emit_transposed(emit: Emitter, x: _Strip) -> None:
         def square(p: ir.Value) -> None:
             mask = emit.below(p, x.k, lanes)
             for q, row in enumerate(emit.transposed([emit.load_where(mask, column, p) for column in columns])):
-                emit.store(row, x.strip, emit.sum(emit.product(emit.sum(p, q), _VECTORS * lanes), j))
+                emit.store(row, x.copy, emit.sum(emit.product(emit.sum(p, q), _VECTORS * lanes), j))
 
         emit.loop(x.k, lanes, square)
 
     emit.loop(x.n, lanes, some)
 
 
-def _emit_sums(emit: Emitter, x: _Strip, i: ir.Value, vectors: int) -> None:
+def _ahead(emit: Emitter, x: _Strip, i: ir.Value) -> Callable[[ir.Value], ir.Value]:
+    """Which place of the following strip to ask for at each step of a tile: all lines of it in the course of all tiles.
+
+    Numbers that are not aligned reach into one more line.
+    """
+    build, per_column = emit.builder, _DEPTH // emit.lanes + 1
+    lines = _VECTORS * emit.lanes * per_column if x.by_columns else (_VECTORS + 1) * _DEPTH
+    tiles = build.udiv(emit.sum(x.m, x.rows - 1), INTEGER(x.rows))
+    lines_in_a_step = build.udiv(INTEGER(lines << 16), emit.product(tiles, _DEPTH))
+    before = emit.product(build.udiv(i, INTEGER(x.rows)), _DEPTH)
+
+    def place(p: ir.Value) -> ir.Value:
+        line = build.lshr(emit.product(emit.sum(before, p), lines_in_a_step), INTEGER(16))
+        length = INTEGER(per_column if x.by_columns else _DEPTH)
+        along, across = build.urem(line, length), build.udiv(line, length)
+        if x.by_columns:
+            return emit.sum(emit.product(across, x.b_stride), emit.product(along, emit.lanes))
+        return emit.sum(emit.product(along, x.b_stride), emit.product(across, emit.lanes))
+
+    return place
+
+
+def _emit_sums(emit: Emitter, x: _Strip, i: ir.Value, vectors: int, *, copies: bool) -> None:
+    """A tile's sums from row i on, the last of which may repeat the last row of all."""
     build, lanes = emit.builder, emit.lanes
     lines = [emit.least(emit.sum(i, r), build.sub(x.m, INTEGER(1))) for r in range(x.rows)]
     a = [emit.at(x.a, emit.product(line, x.a_row)) for line in lines]
     c = [emit.at(x.c, emit.product(line, x.c_row)) for line in lines]
     masks = [emit.below(INTEGER(v * lanes), x.n, lanes) for v in range(vectors)]
-    per_row = _DEPTH // lanes + 1
-    lines, ahead = (_VECTORS * lanes * per_row if x.transposed else (_VECTORS + 1) * _DEPTH), int(os.environ.get("H", 1))
-    tiles = build.udiv(emit.sum(x.m, x.rows - 1), INTEGER(x.rows))
-    share = build.udiv(INTEGER(ahead * lines << 16), emit.product(tiles, _DEPTH))
-    base = emit.product(build.udiv(i, INTEGER(x.rows)), _DEPTH)
-    skip = (ahead - 1) * lines
+    ahead = _ahead(emit, x, i)
 
     def step(p: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
-        line = build.lshr(emit.product(emit.sum(base, p), share), INTEGER(16))
-        if skip:
-            line = build.sub(line, INTEGER(skip))
-            line = build.select(build.icmp_signed("<", line, INTEGER(0)), INTEGER(0), line)
-        if x.transposed:
-            row, column = build.udiv(line, INTEGER(per_row)), build.urem(line, INTEGER(per_row))
-            emit.prefetch(x.b, emit.sum(emit.product(emit.sum(row, _VECTORS * lanes), x.b_stride), emit.product(column, lanes)))
-        else:
-            row, column = build.urem(line, INTEGER(_DEPTH)), build.udiv(line, INTEGER(_DEPTH))
-            emit.prefetch(x.b, emit.sum(emit.product(row, x.b_stride), emit.product(emit.sum(column, _VECTORS), lanes)))
+        emit.prefetch(x.following, ahead(p))
         left = [emit.spread(row, emit.product(p, x.a_column)) for row in a]
-        right = [emit.load(x.strip, emit.product(p, _VECTORS * lanes), v) for v in range(vectors)]
+        there = emit.product(p, _VECTORS * lanes)
+        if copies:
+            here = emit.product(p, x.b_stride)
+            right = [emit.load_where(mask, x.b, emit.sum(here, v * lanes)) for v, mask in enumerate(masks)]
+            for v, vector in enumerate(right):
+                emit.store(vector, x.copy, there, v)
+        else:
+            right = [emit.load(x.copy, there, v) for v in range(vectors)]
         pairs = [(number, vector) for number in left for vector in right]
         return [emit.fma(number, vector, s) for (number, vector), s in zip(pairs, sums, strict=True)]
 

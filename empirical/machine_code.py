@@ -162,16 +162,24 @@ class Emitter:
         return self.builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes))
 
     def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
-        """The columns of a square of vectors, exchanged by halves, quarters, ..."""
-        lanes, rows, step = range(self.lanes), list(rows), self.lanes // 2
-        while step:
-            order = [(lane & ~step) + (lane & step and self.lanes) for lane in lanes]
-            orders = [ir.Constant(ir.VectorType(_INDEX, self.lanes), [o + up for o in order]) for up in (0, step)]
-            rows = [
-                self.builder.shuffle_vector(rows[i & ~step], rows[i | step], orders[bool(i & step)]) for i in lanes
-            ]
-            step //= 2
-        return rows
+        """The columns of a square of as many vectors as each has numbers: first in pieces of 16 bytes, then of these."""
+        piece = 16 // self.itemsize
+        within = [self._transposed(rows[i : i + piece], piece, 1) for i in range(0, self.lanes, piece)]
+        across = [self._transposed(pieces, self.lanes, piece) for pieces in zip(*within, strict=True)]
+        return [column for columns in zip(*across, strict=True) for column in columns]
+
+    def _transposed(self, rows: Sequence[ir.Value], span: int, unit: int) -> list[ir.Value]:
+        """The same of units of some numbers, in each span of the vectors: all even ones, all odd ones, and so on."""
+        if len(rows) == 1:
+            return list(rows)
+        halves = []
+        for first in (0, unit):
+            own = [i for i in range(span) if i // unit % 2 == first // unit]
+            order = [start + i for start in range(0, self.lanes, span) for part in (0, self.lanes) for i in (part + o for o in own)]
+            turned = ir.Constant(ir.VectorType(_INDEX, self.lanes), order)
+            pairs = zip(rows[::2], rows[1::2], strict=True)
+            halves.append(self._transposed([self.builder.shuffle_vector(a, b, turned) for a, b in pairs], span, unit))
+        return [column for columns in zip(*halves, strict=True) for column in columns]
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """A b + c, rounded once."""
