@@ -1,9 +1,10 @@
 """Products of a few hundred rows with large matrices, compiled by LLVM for the processor at hand.
 
-A product A B of some inputs A (m, k) with a layer's weights, or their transpose, B (k, n), uses each entry of B only m
-times: too seldom to pay for rearranged copies of all of it, as libraries make them of both factors. Here A is read
-where it lies, and of B 256 rows of three vectors are copied at a time; they stay in the first cache while all rows of A
-meet them. Eight entries of a column of A, each times three vectors of a row of B, are summed in as many registers:
+A product A B of the inputs of a layer, A (m, k), with its weights or their transpose, B (k, n), uses each entry of B
+only m times: too seldom to pay for the rearranged copies that libraries make of both factors. Here A is read where it
+lies. Of B a strip is copied at a time, of 256 rows and three vectors of columns, and used for all rows of A before the
+next, while lines of the next are asked for. Some numbers of a column of A, each times up to three vectors of a row of
+B, are summed in as many registers:
 
     c_ij <- a_ik b_kj + c_ij, rounded once, for k = 0, 1, ...
 
@@ -28,11 +29,11 @@ from torch import Tensor
 from empirical.machine_code import INTEGER, Emitter
 from empirical.threads import in_parallel
 
-_VECTORS = int(os.environ.get('V',3))
-"""Vectors of a row of B taken at a time, which make a strip."""
+_VECTORS = 3
+"""Vectors of a row of B taken at a time."""
 
-_DEPTH = int(os.environ.get('D',256))
-"""Rows of a strip."""
+_DEPTH = 256
+"""Rows of B taken at a time."""
 
 _GRAIN = 2**24
 """Multiplications that are worth a thread."""
@@ -40,6 +41,19 @@ _GRAIN = 2**24
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
+    """Products C = A B, for arrays given by their addresses.
+
+    Args:
+        itemsize: bytes of a number.
+        lanes: numbers in a vector.
+        rows: rows of A taken at a time.
+        by_rows: (A, B, C, scratch for _DEPTH rows of _VECTORS vectors, how far apart entries lie along a column of A,
+            a row of A, a column of B and a column of C, m, n, k, diagonal), for B and C with contiguous rows. Entries
+            of C with j > i + diagonal may be anything.
+        by_columns: the same for B with contiguous columns, and how far apart entries lie along its rows.
+        engine: owns the machine code.
+    """
+
     itemsize: int
     lanes: int
     rows: int
@@ -52,7 +66,7 @@ class Kernel:
 def compiled(itemsize: int, vector: int) -> Kernel:
     """Compile the kernel for numbers and vectors of so many bytes."""
     emit = Emitter(itemsize, vector // itemsize)
-    rows = int(os.environ.get('R',8)) if vector == 64 else 4  # the sums take 24 of the 32 registers of AVX-512, 12 of the 16 elsewhere
+    rows = 8 if vector == 64 else 4  # the sums take 24 of the 32 registers of AVX-512, 12 of the 16 elsewhere
     _emit_product(emit, "by_rows", rows)
     _emit_product(emit, "by_columns", rows)
     (by_rows, by_columns), engine = emit.compiled()
@@ -62,6 +76,18 @@ def compiled(itemsize: int, vector: int) -> Kernel:
 def multiplied(
     kernel: Kernel, A: Tensor, B: Tensor, diagonal: int | None = None, *, out: Tensor | None = None
 ) -> Tensor:
+    """Compute A B by as many threads as torch may use.
+
+    Args:
+        kernel: for the matrices' type.
+        A: (m, k), on the CPU; best if smaller than B.
+        B: (k, n).
+        diagonal: if given, entries with j > i + diagonal are not needed, and are undefined.
+        out: where the product goes, contiguous.
+
+    Returns:
+        (m, n), contiguous.
+    """
     (m, k), n = A.shape, B.shape[1]
     C = A.new_empty(m, n) if out is None else out
     if not (m and n and k):
@@ -70,32 +96,31 @@ def multiplied(
         B = B.contiguous()
     threads = min(torch.get_num_threads(), m * n * k // _GRAIN)
     rows, columns = m, n
-    if threads > 1:
-        strip = kernel.lanes * _VECTORS
-        if n >= m:
-            columns = strip * -(-n // (4 * threads * strip))
-        else:
-            rows = kernel.rows * -(-m // (4 * threads * kernel.rows))
-    fill = functools.partial(_fill, kernel, A, B, C, diagonal, rows, columns)
+    if threads > 1 and m > n:
+        rows = kernel.rows * -(-m // (4 * threads * kernel.rows))
+    elif threads > 1:
+        strip = _VECTORS * kernel.lanes
+        columns = strip * -(-n // (4 * threads * strip))
+    fill = functools.partial(_fill, kernel, A, B, C, n if diagonal is None else diagonal, rows, columns)
     in_parallel(threads, fill, itertools.product(range(0, m, rows), range(0, n, columns)))
     return C
 
 
 def _fill(
-    kernel: Kernel, A: Tensor, B: Tensor, C: Tensor, diagonal: int | None, rows: int, columns: int, at: tuple[int, int]
+    kernel: Kernel, A: Tensor, B: Tensor, C: Tensor, diagonal: int, rows: int, columns: int, first: tuple[int, int]
 ) -> None:
-    """Compute some rows and columns of C."""
-    (m, n), (i, j), size = C.shape, at, A.itemsize
-    fill, stride = (kernel.by_rows, B.stride(0)) if B.stride(1) == 1 else (kernel.by_columns, B.stride(1))
-    strip = torch.empty(_VECTORS * kernel.lanes * _DEPTH * size, dtype=torch.uint8)
+    """Compute some rows and columns of C, from ``first`` on."""
+    (m, n), (a_row, a_column), (b_row, b_column), (i, j) = C.shape, A.stride(), B.stride(), first
+    fill, stride = (kernel.by_rows, b_row) if b_column == 1 else (kernel.by_columns, b_column)
+    scratch = torch.empty(_DEPTH * _VECTORS * kernel.lanes, dtype=A.dtype)
     fill(
-        A.data_ptr() + i * A.stride(0) * size,
-        B.data_ptr() + j * B.stride(1) * size,
-        C.data_ptr() + (i * n + j) * size,
-        strip.data_ptr(),
-        *(*A.stride(), stride, n),
-        *(min(rows, m - i), min(columns, n - j), A.shape[1]),
-        n if diagonal is None else i - j + diagonal,
+        A.data_ptr() + i * a_row * kernel.itemsize,
+        B.data_ptr() + j * b_column * kernel.itemsize,
+        C.data_ptr() + (i * n + j) * kernel.itemsize,
+        scratch.data_ptr(),
+        *(a_row, a_column, stride, n),
+        *(min(rows, m - i), min(columns, n - j), len(B)),
+        i - j + diagonal,
     )
 
 
