@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +46,10 @@ class Kernel:
         itemsize: bytes of a number.
         lanes: numbers in a vector.
         rows: rows of A taken at a time.
-        by_rows: (A, B, C, scratch for _DEPTH rows of _VECTORS vectors, how far apart entries lie along a column of A,
-            a row of A, a column of B and a column of C, m, n, k, diagonal), for B and C with contiguous rows. Entries
-            of C with j > i + diagonal may be anything.
-        by_columns: the same for B with contiguous columns, and how far apart entries lie along its rows.
+        by_rows: (A, B, C, scratch for a strip, how far apart rows of A lie, entries of a row of A, rows of B and rows
+            of C, m, n, k, diagonal). Rows of B and C are contiguous. Entries of C with j > i + diagonal may be
+            anything.
+        by_columns: the same for B with contiguous columns, and how far apart these lie.
         engine: owns the machine code.
     """
 
@@ -133,8 +132,8 @@ class _Strip:
         a, b, c: the first entries of the factors and of the product.
         copy: where the strip is copied.
         following: the first entry of the strip that comes next.
-        a_row, a_column, b_stride, c_row: how far apart entries are along a column of A, a row of A, one of B across
-            those that lie side by side, and a column of C.
+        a_row, a_column, b_stride, c_row: how far apart rows of A lie, entries of a row of A, rows (or columns) of B and
+            rows of C.
         m, n, k: rows and columns of the product, and terms of a sum.
         diagonal: entries with j > i + diagonal are not needed.
         further: whether the product is added to C, in each lane.

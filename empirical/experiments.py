@@ -25,7 +25,7 @@ from empirical.networks import Family
 from empirical.store import Scalar, Store, canonical, content_key, scalars
 from empirical.training import fingerprint
 
-ARITHMETIC = 3
+ARITHMETIC = 4
 """Version of the code that defines the numbers of these runs: here, in ``networks``, ``losses``, ``dynamics``,
 ``measurements`` and ``tangent_kernels``; see :data:`empirical.training.ARITHMETIC`."""
 

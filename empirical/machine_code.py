@@ -140,7 +140,7 @@ class Emitter:
         """Ask for what will be read soon; an address outside the array does no harm."""
         kind = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX, _INDEX, _INDEX])
         fetch = self._declared("llvm.prefetch.p0", kind)
-        reading, into_second_cache, data = _INDEX(0), _INDEX(int(__import__('os').environ.get('L','2'))), _INDEX(1)
+        reading, into_second_cache, data = _INDEX(0), _INDEX(2), _INDEX(1)
         self.builder.call(fetch, [self.at(array, at), reading, into_second_cache, data])
 
     def read(self, array: ir.Value, at: ir.Value) -> ir.Value:
@@ -162,23 +162,24 @@ class Emitter:
         return self.builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes))
 
     def transposed(self, rows: Sequence[ir.Value]) -> list[ir.Value]:
-        """The columns of a square of as many vectors as each has numbers: first in pieces of 16 bytes, then of these."""
+        """The columns of as many vectors as each has numbers: within pieces of 16 bytes first, then of the pieces."""
         piece = 16 // self.itemsize
-        within = [self._transposed(rows[i : i + piece], piece, 1) for i in range(0, self.lanes, piece)]
-        across = [self._transposed(pieces, self.lanes, piece) for pieces in zip(*within, strict=True)]
+        within = [self._transposed(rows[i : i + piece], 1, piece) for i in range(0, self.lanes, piece)]
+        across = [self._transposed(pieces, piece, self.lanes) for pieces in zip(*within, strict=True)]
         return [column for columns in zip(*across, strict=True) for column in columns]
 
-    def _transposed(self, rows: Sequence[ir.Value], span: int, unit: int) -> list[ir.Value]:
-        """The same of units of some numbers, in each span of the vectors: all even ones, all odd ones, and so on."""
+    def _transposed(self, rows: Sequence[ir.Value], unit: int, span: int) -> list[ir.Value]:
+        """The same of units of numbers in each span of the vectors, by separating even units from odd ones."""
         if len(rows) == 1:
             return list(rows)
         halves = []
         for first in (0, unit):
-            own = [i for i in range(span) if i // unit % 2 == first // unit]
-            order = [start + i for start in range(0, self.lanes, span) for part in (0, self.lanes) for i in (part + o for o in own)]
+            units = [i for start in range(first, span, 2 * unit) for i in range(start, start + unit)]
+            order = [of + start + i for start in range(0, self.lanes, span) for of in (0, self.lanes) for i in units]
             turned = ir.Constant(ir.VectorType(_INDEX, self.lanes), order)
             pairs = zip(rows[::2], rows[1::2], strict=True)
-            halves.append(self._transposed([self.builder.shuffle_vector(a, b, turned) for a, b in pairs], span, unit))
+            separated = [self.builder.shuffle_vector(a, b, turned) for a, b in pairs]
+            halves.append(self._transposed(separated, unit, span))
         return [column for columns in zip(*halves, strict=True) for column in columns]
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:

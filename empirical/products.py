@@ -30,6 +30,9 @@ _WORTH = 2**21
 _STRIPS_WORTH = 10**10
 """Multiplications from which on a GPU (an H100 that was measured) computes strips faster than a whole product."""
 
+_ROWS = 8
+"""Rows from which on the kernel is faster, though it copies the other matrix."""
+
 
 def product(a: Tensor, b: Tensor, *, diagonal: int | None = None) -> Tensor:
     """Compute a b^T of matrices (rows, k) and (columns, k) through which no gradient is asked for.
@@ -46,9 +49,7 @@ def product(a: Tensor, b: Tensor, *, diagonal: int | None = None) -> Tensor:
         enough = a.shape[1] > 16 if a.device.type == "cpu" else math.prod(a.shape) * len(b) > _STRIPS_WORTH
         if enough:  # else the strips' own time is more than they save
             return _by_strips(a, b, diagonal)
-    if kernel is None:
-        return a @ b.T
-    return multiplied(kernel, a, b.T)
+    return a @ b.T if kernel is None else multiplied(kernel, a, b.T)
 
 
 def batched_product(a: Tensor, b: Tensor) -> Tensor:
@@ -160,6 +161,6 @@ def _is_real_on_cpu(x: Tensor) -> bool:
 def _kernel(a: Tensor, b: Tensor) -> Kernel | None:
     """The compiled kernel for a b^T, if there is one and it gains."""
     fits = a.device.type == b.device.type == "cpu" and a.dtype == b.dtype in (torch.float32, torch.float64)
-    if fits and vector_bytes() == 64 and math.prod(a.shape) * len(b) >= _WORTH:
+    if fits and vector_bytes() == 64 and len(a) >= _ROWS and math.prod(a.shape) * len(b) >= _WORTH:
         return compiled(a.itemsize, 64)
     return None

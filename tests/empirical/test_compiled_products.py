@@ -63,10 +63,11 @@ def test_an_entry_depends_on_its_row_and_column_alone(problem):
 
 
 @pytest.mark.parametrize("diagonal", [None, 3])
-def test_any_number_of_threads_gives_the_same_numbers(monkeypatch, diagonal):
-    kernel = compiled(8, 64)
-    A, B = (torch.tensor(np.random.default_rng(s).standard_normal((130, 130))) for s in range(2))
-    needed = torch.ones(130, 130).tril(130 if diagonal is None else diagonal).bool()
+@pytest.mark.parametrize("shape", [(130, 130), (300, 50), (20, 400)])
+def test_any_number_of_threads_gives_the_same_numbers(monkeypatch, diagonal, shape):
+    kernel, (m, n), rng = compiled(8, 64), shape, np.random.default_rng(0)
+    A, B = torch.tensor(rng.standard_normal((m, 130))), torch.tensor(rng.standard_normal((130, n)))
+    needed = torch.ones(m, n).tril(n if diagonal is None else diagonal).bool()
     alone = multiplied(kernel, A, B)
     monkeypatch.setattr(compiled_products, "_GRAIN", 2**10)
     before = torch.get_num_threads()
@@ -78,19 +79,21 @@ def test_any_number_of_threads_gives_the_same_numbers(monkeypatch, diagonal):
     assert torch.equal(shared[needed], alone[needed])
 
 
-@pytest.mark.parametrize("side", ["rows", "columns", "one"])
-def test_what_is_laid_out_piece_by_piece_gives_the_same_numbers(monkeypatch, side):
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_what_is_there_before_is_overwritten(by_columns):
+    kernel, rng = compiled(4, 64), np.random.default_rng(0)
+    A, B = (torch.tensor(rng.standard_normal(shape), dtype=torch.float32) for shape in ((70, 600), (600, 100)))
+    out = torch.full((70, 100), torch.nan)
+    assert multiplied(kernel, A, B.T.contiguous().T if by_columns else B, out=out) is out
+    torch.testing.assert_close(out.double(), A.double() @ B.double(), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_rows_that_repeat_one_another_are_multiplied_where_they_lie(by_columns):
     kernel, rng = compiled(8, 64), np.random.default_rng(0)
-    A, B = torch.tensor(rng.standard_normal((70, 600))), torch.tensor(rng.standard_normal((600, 512)))
-    if side == "columns":
-        B = B.T.contiguous().T
-    elif side == "one":
-        B = A.T
-    whole, out = multiplied(kernel, A, B), torch.full((70, B.shape[1]), torch.nan, dtype=torch.float64)
-    monkeypatch.setattr(compiled_products, "_LAID_OUT", 1)
-    assert multiplied(kernel, A, B, out=out) is out
-    assert torch.equal(out, whole)
-    torch.testing.assert_close(whole, A @ B, rtol=0, atol=1e-11)
+    A, B = torch.tensor(rng.standard_normal((1, 300))).expand(20, 300), torch.tensor(rng.standard_normal((300, 90)))
+    B = B.T.contiguous().T if by_columns else B
+    assert torch.equal(multiplied(kernel, A, B), multiplied(kernel, A.contiguous(), B))
 
 
 @given(factors(), st.sampled_from([np.nan, np.inf]), st.randoms(use_true_random=False))
