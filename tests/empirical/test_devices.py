@@ -228,6 +228,7 @@ def test_a_gpu_rounds_factors_to_tf32_only_if_asked(cuda, settings, kind):
         network, X = nn.Sequential(*layers), torch.randn(64, 64, 8, 8)
     network.append(nn.Linear(network(X).shape[1], 1))
     exact = gram_matrix(network, X, dtype="float64")
+    assert np.abs(gram_matrix(network, X, device="cuda", dtype="float64") - exact).max() <= 1e-12 * exact.max()
     ours, rounded = (np.abs(on_gpu(network, X, tf32=tf32) - exact).max() / exact.max() for tf32 in (False, True))
     assert ours <= 3e-6 < 1e-5 < rounded
 

@@ -104,11 +104,36 @@ def test_tanh_and_its_slope(dtype, threads, monkeypatch):
     torch.testing.assert_close(outputs[0].double(), z.double().tanh(), rtol=4 * torch.finfo(dtype).eps, atol=0)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"padding": 1}, {"stride": 2, "padding": (2, 0)}, {"dilation": (1, 2), "padding": 1, "bias": False}],
+)
+def test_convolutions_of_a_gpu_pass_on_the_same_gradient(options, monkeypatch):
+    monkeypatch.setattr(products, "_convolves_slowly", lambda x: True)
+    monkeypatch.setattr(products, "_COLUMNS", 900)
+    torch.manual_seed(0)
+    layer, inputs = (
+        nn.Conv2d(3, 5, (3, 2), **options).double(),
+        normal(7, 3, 8, 6, dtype=torch.float64).requires_grad_(),
+    )
+    expected = layer(inputs)
+    (gradient,) = torch.autograd.grad(expected.square().sum(), inputs)
+    with FastLayers():
+        outputs = layer(inputs)
+        (found,) = torch.autograd.grad(outputs.square().sum(), inputs)
+        others = [nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 3, padding="same")]
+        left = [other.double()(normal(2, 4, 8, 6, dtype=torch.float64)) for other in others]
+    assert type(outputs.grad_fn).__name__ == "_ConvolutionBackward" and torch.equal(outputs, expected)
+    assert not any(type(h.grad_fn).__name__ == "_ConvolutionBackward" for h in left)
+    torch.testing.assert_close(found, gradient, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_symmetric_products_on_a_gpu_whether_or_not_in_strips(cuda, dtype, monkeypatch):
     a = normal(300, 100, dtype=dtype).to(cuda)
     expected = (a.double() @ a.double().T).tril()
+    monkeypatch.setattr(products, "_DEVICE_ROWS", 300)
     for worth in (0, 10**10):
-        monkeypatch.setattr(products, "_STRIPS_WORTH", worth)
+        monkeypatch.setattr(products, "_DEVICE_WORTH", worth)
         found = product(a, a, diagonal=0).double().tril()
         torch.testing.assert_close(found, expected, rtol=0, atol=330 * torch.finfo(dtype).eps)
