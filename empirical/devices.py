@@ -58,7 +58,7 @@ def cholesky_on(device: str) -> Callable[[np.ndarray], np.ndarray | None]:
 
     def cholesky(a: np.ndarray) -> np.ndarray | None:
         factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(a).to(device), upper=True)
-        return None if failed.item() else factor.cpu().numpy()
+        return None if failed.item() else to_numpy(factor)
 
     return cholesky
 
