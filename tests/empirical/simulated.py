@@ -13,7 +13,6 @@ NAME = "simulated"
 REGISTER = getattr(backend_registration, "_setup_privateuseone_for_python_backend", None)
 """Makes the device known; None where torch is too old for devices written in Python."""
 
-_COPIES = ("aten::copy_", "aten::_to_copy", "aten::_copy_from")
 _INDEXED = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_", "aten::_unsafe_index")
 
 
@@ -63,7 +62,8 @@ def _run(function, *args, **kwargs):
         return args[1]
     named = dict(zip((p.name for p in parameters), args, strict=False)) | kwargs
     written = [named[p.name] for p in parameters if p.alias_info and p.alias_info.is_write and p.name in named]
-    if name not in _COPIES:
+    wanted = kwargs.get("device")
+    if wanted is None and name != "aten::copy_":
         needed = [named["self"], named.get("values")] if name in _INDEXED else list(named.values())
         strange: list[torch.Tensor] = []
         _mapped(torch.Tensor, lambda t: None if isinstance(t, Simulated) else strange.append(t), needed)
@@ -72,12 +72,11 @@ def _run(function, *args, **kwargs):
                 f"Expected all tensors to be on the same device, but found at least two devices, {NAME}:0 and cpu! "
                 f"(in {function})"
             )
-    wanted = kwargs.get("device")
     if wanted is not None:
         kwargs["device"] = "cpu"
     result = function(*_held(args), **dict(zip(kwargs, _held(list(kwargs.values())), strict=True)))
     for out in written:
-        if isinstance(out, Simulated) and out.shape != out.held.shape:
+        if isinstance(out, Simulated) and (out.shape, out.stride()) != (out.held.shape, out.held.stride()):
             out.data = Simulated(out.held)  # in place, as torch.eye does it with an empty tensor
     if written:
         return written[0] if len(written) == 1 else tuple(written)

@@ -76,6 +76,7 @@ def test_a_device_keeps_to_itself(device):
     for convert in (lambda t: t.numpy(), np.asarray):
         with pytest.raises(TypeError, match="convert"):
             convert(there)
+    assert torch.zeros_like(here, device=device).device == torch.zeros_like(there).device == there.device
     assert not there.is_cpu and torch.eye(2, device=device).device == torch.eye(2).to(device).device == there.device
     assert float((there * torch.tensor(2.0)).sum()) == 18.0 and there[torch.tensor([0, 2])].shape == (2, 3)
     assert there.cpu().numpy().sum() == 9.0 and there.tolist() == here.tolist()
