@@ -62,7 +62,7 @@ def test_the_peak_of_a_training_is_foreseen(n, d, width, steps, seeds, side_by_s
     command = [sys.executable, "-c", PEAK, *map(str, (n, d, width, steps, seeds))]
     measured = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     foreseen = training_bytes(n, d, width, steps, batches=1, side_by_side=side_by_side, seeds=seeds)
-    assert 0.93 * measured <= foreseen <= 2 * measured  # too little would let a run begin that does not fit
+    assert 0.93 * measured <= foreseen <= 2.5 * measured  # too little would let a run begin that does not fit
 
 
 @given(st.integers(1, 10**7), st.integers(0, 10**10))
