@@ -93,13 +93,14 @@ def multiplied(
         return C.zero_()
     if 1 not in B.stride():
         B = B.contiguous()
-    threads = min(torch.get_num_threads(), m * n * k // _GRAIN)
-    rows, columns = m, n
+    worth = m * n * k // _GRAIN
+    threads = min(torch.get_num_threads(), worth)
+    parts, rows, columns = min(4 * threads, worth), m, n
     if threads > 1 and m > n:
-        rows = kernel.rows * -(-m // (4 * threads * kernel.rows))
+        rows = kernel.rows * -(-m // (parts * kernel.rows))
     elif threads > 1:
         strip = _VECTORS * kernel.lanes
-        columns = strip * -(-n // (4 * threads * strip))
+        columns = strip * -(-n // (parts * strip))
     fill = functools.partial(_fill, kernel, A, B, C, n if diagonal is None else diagonal, rows, columns)
     in_parallel(threads, fill, itertools.product(range(0, m, rows), range(0, n, columns)))
     return C
