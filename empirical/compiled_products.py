@@ -46,9 +46,8 @@ class Kernel:
         itemsize: bytes of a number.
         lanes: numbers in a vector.
         rows: rows of A taken at a time.
-        by_rows: (A, B, C, scratch for a strip, how far apart rows of A lie, entries of a row of A, rows of B and rows
-            of C, m, n, k, diagonal). Rows of B and C are contiguous. Entries of C with j > i + diagonal may be
-            anything.
+        by_rows: (A, B, C, how far apart rows of A lie, entries of a row of A, rows of B and rows of C, m, n, k,
+            diagonal). Rows of B and C are contiguous. Entries of C with j > i + diagonal may be anything.
         by_columns: the same for B with contiguous columns, and how far apart these lie.
         engine: owns the machine code.
     """
@@ -101,27 +100,18 @@ def multiplied(
     elif threads > 1:
         strip = _VECTORS * kernel.lanes
         columns = strip * -(-n // (parts * strip))
-    fill = functools.partial(_fill, kernel, A, B, C, n if diagonal is None else diagonal, rows, columns)
+    (a_row, a_column), (b_row, b_column), size = A.stride(), B.stride(), kernel.itemsize
+    function, stride = (kernel.by_rows, b_row) if b_column == 1 else (kernel.by_columns, b_column)
+    a, b, c, last = A.data_ptr(), B.data_ptr(), C.data_ptr(), n if diagonal is None else diagonal
+
+    def fill(first: tuple[int, int]) -> None:
+        """Compute some rows and columns, from ``first`` on."""
+        i, j = first
+        at = (a + i * a_row * size, b + j * b_column * size, c + (i * n + j) * size)
+        function(*at, a_row, a_column, stride, n, min(rows, m - i), min(columns, n - j), k, i - j + last)
+
     in_parallel(threads, fill, itertools.product(range(0, m, rows), range(0, n, columns)))
     return C
-
-
-def _fill(
-    kernel: Kernel, A: Tensor, B: Tensor, C: Tensor, diagonal: int, rows: int, columns: int, first: tuple[int, int]
-) -> None:
-    """Compute some rows and columns of C, from ``first`` on."""
-    (m, n), (a_row, a_column), (b_row, b_column), (i, j) = C.shape, A.stride(), B.stride(), first
-    fill, stride = (kernel.by_rows, b_row) if b_column == 1 else (kernel.by_columns, b_column)
-    scratch = torch.empty(_DEPTH * _VECTORS * kernel.lanes, dtype=A.dtype)
-    fill(
-        A.data_ptr() + i * a_row * kernel.itemsize,
-        B.data_ptr() + j * b_column * kernel.itemsize,
-        C.data_ptr() + (i * n + j) * kernel.itemsize,
-        scratch.data_ptr(),
-        *(a_row, a_column, stride, n),
-        *(min(rows, m - i), min(columns, n - j), len(B)),
-        i - j + diagonal,
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +150,9 @@ class _Strip:
 
 
 def _emit_product(emit: Emitter, name: str, rows: int) -> None:
-    (a, b, c, copy), (a_row, a_column, b_stride, c_row, m, n, k, diagonal), _ = emit.begin(name, arrays=4, sizes=8)
+    (a, b, c), (a_row, a_column, b_stride, c_row, m, n, k, diagonal), _ = emit.begin(name, arrays=3, sizes=8)
     build, width, by_columns = emit.builder, _VECTORS * emit.lanes, name == "by_columns"
+    copy = emit.room(_DEPTH * width)
 
     def place(p: ir.Value, j: ir.Value) -> ir.Value:
         down, right = (p, emit.product(j, b_stride)) if by_columns else (emit.product(p, b_stride), j)

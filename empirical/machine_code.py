@@ -49,6 +49,12 @@ class Emitter:
         self.builder = ir.IRBuilder(function.append_basic_block())
         return function.args[:arrays], function.args[arrays : arrays + sizes], function.args[arrays + sizes :]
 
+    def room(self, numbers: int) -> ir.Value:
+        """An array of the function's own, on the stack."""
+        array = self.builder.alloca(self.number, numbers)
+        array.type, array.align = _POINTER, self.itemsize * self.lanes
+        return array
+
     def compiled(self) -> tuple[list[Any], Any]:
         """The functions as they were begun, and the owner of their code, which must outlive them."""
         binding.initialize_native_target()

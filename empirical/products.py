@@ -176,9 +176,11 @@ class _Tanh(Function):
         """Compute each entry."""
         outputs = torch.empty_like(z)
         threads = min(torch.get_num_threads(), z.numel() // _SHARE)
-        axis = max(range(z.ndim), key=z.stride, default=0)
-        pieces = [a.tensor_split(threads, axis) if threads > 1 else [a] for a in (z.detach(), outputs)]
-        in_parallel(threads, lambda piece: np.tanh(piece[0].numpy(), out=piece[1].numpy()), zip(*pieces, strict=True))
+        pieces = [(z.detach(), outputs)]
+        if threads > 1:
+            axis = max(range(z.ndim), key=z.stride)
+            pieces = list(zip(*(x.tensor_split(threads, axis) for x in pieces[0]), strict=True))
+        in_parallel(threads, lambda piece: np.tanh(piece[0].numpy(), out=piece[1].numpy()), pieces)
         if scale != 1:
             outputs *= scale
         ctx.save_for_backward(outputs)
@@ -198,7 +200,7 @@ _TANH = (torch.tanh, Tensor.tanh)
 
 
 def _is_real_on_cpu(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return x.is_cpu and x.dtype in (torch.float32, torch.float64)
 
 
 def _convolves_slowly(x: Tensor) -> bool:
@@ -207,7 +209,7 @@ def _convolves_slowly(x: Tensor) -> bool:
 
 def _kernel(a: Tensor, b: Tensor) -> Kernel | None:
     """The compiled kernel for a b^T, if there is one and it gains."""
-    fits = a.device.type == b.device.type == "cpu" and a.dtype == b.dtype in (torch.float32, torch.float64)
-    if fits and vector_bytes() == 64 and len(a) >= _ROWS and math.prod(a.shape) * len(b) >= _WORTH:
+    fits = a.is_cpu and b.is_cpu and a.dtype == b.dtype in (torch.float32, torch.float64)
+    if fits and vector_bytes() == 64 and a.shape[0] >= _ROWS and a.numel() * b.shape[0] >= _WORTH:
         return compiled(a.itemsize, 64)
     return None

@@ -298,7 +298,7 @@ class _Recording(FastLayers):
     def _counts(self, call: _Call, output: Tensor) -> bool:
         """Whether the weight is a parameter, and it or the bias is trained."""
         trained = any(id(p) in self._own and p.requires_grad for p in (call.weight, call.bias) if p is not None)
-        return id(call.weight) in self._own and trained and len(call.inputs) == self._n and output.requires_grad
+        return id(call.weight) in self._own and trained and call.inputs.shape[0] == self._n and output.requires_grad
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> _Call | None:
@@ -326,7 +326,7 @@ def _positions(call: _Call) -> Tensor:
     """The inputs that a layer's matrix multiplies, (n, positions, columns)."""
     u = call.inputs
     if not call.options:
-        return u.reshape(len(u), -1, u.shape[-1])
+        return u.reshape(u.shape[0], -1, u.shape[-1])
     options = [(v, v) if isinstance(v, int) else (v[0], v[-1]) for v in call.options]
     kernel = tuple(call.weight.shape[2:])
     if u.ndim == 3:  # a signal is an image of one row
@@ -352,7 +352,7 @@ def _rows_of(call: _Call, g: Tensor | None) -> Tensor:
         u = _positions(call)
         return u.new_zeros(*u.shape[:2], len(call.weight))
     if not call.options:
-        return g.reshape(len(g), -1, g.shape[-1])
+        return g.reshape(g.shape[0], -1, g.shape[-1])
     return g.flatten(2).transpose(1, 2)
 
 
@@ -389,12 +389,12 @@ def _add_overlaps(gram: Tensor, a: _Factor, b: _Factor) -> None:
         seen = slice(0, min(start + step, n) if a is b else other)
         # of an input with itself all positions are needed
         rows, columns = a.inputs[some].flatten(0, 1), b.inputs[seen].flatten(0, 1)
-        needed = len(columns) - len(rows) + s - 1 if a is b else None
+        needed = columns.shape[0] - rows.shape[0] + s - 1 if a is b else None
         overlaps = product(rows, columns, diagonal=needed) if a.weight else rows.new_zeros(len(rows), len(columns))
         if a.bias is not None and b.bias is not None:
-            overlaps.view(-1, s, len(columns) // t, t).add_(a.bias[:, None, None] * b.bias)
+            overlaps.view(-1, s, columns.shape[0] // t, t).add_(a.bias[:, None, None] * b.bias)
         rows, columns = a.gradients[some].flatten(0, 2), b.gradients[seen].flatten(0, 2)
-        needed = len(columns) - len(rows) + s - 1 if a is b else None
+        needed = columns.shape[0] - rows.shape[0] + s - 1 if a is b else None
         both = product(rows, columns, diagonal=needed)
         here = result[some, :, seen]
         if s == t == 1:
