@@ -92,14 +92,12 @@ def multiplied(
         return C.zero_()
     if 1 not in B.stride():
         B = B.contiguous()
-    worth = m * n * k // _GRAIN
-    threads = min(torch.get_num_threads(), worth)
-    parts, rows, columns = min(4 * threads, worth), m, n
+    threads = min(torch.get_num_threads(), m * n * k // _GRAIN)
+    rows, columns, strip = m, n, _VECTORS * kernel.lanes
     if threads > 1 and m > n:
-        rows = kernel.rows * -(-m // (parts * kernel.rows))
+        rows = kernel.rows * -(-m // (4 * threads * kernel.rows))
     elif threads > 1:
-        strip = _VECTORS * kernel.lanes
-        columns = strip * -(-n // (parts * strip))
+        columns = strip * max(1, n // (8 * threads * strip))  # small parts end at about the same time
     (a_row, a_column), (b_row, b_column), size = A.stride(), B.stride(), kernel.itemsize
     function, stride = (kernel.by_rows, b_row) if b_column == 1 else (kernel.by_columns, b_column)
     a, b, c, last = A.data_ptr(), B.data_ptr(), C.data_ptr(), n if diagonal is None else diagonal

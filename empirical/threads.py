@@ -18,10 +18,12 @@ _WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 def in_parallel(threads: int, function: Callable[[Any], object], tasks: Iterable[Any]) -> None:
-    """Call a function for each task, by so many threads; gains where most of its time is spent in compiled code.
+    """Call a function for each task, by several threads; gains where most of its time is spent in compiled code.
 
     Args:
-        threads: at most; one or fewer means the calling thread, and so does a torch without GNU's interface to OpenMP.
+        threads: that are worth it. One or fewer means the calling thread, and so does a torch without GNU's interface
+            to OpenMP; else all that torch may use take part, for a team that shrinks ends threads, and one that grows
+            begins them.
         function: of a task.
         tasks: taken by whichever thread is free.
 
@@ -45,7 +47,7 @@ def in_parallel(threads: int, function: Callable[[Any], object], tasks: Iterable
         except BaseException as error:  # to be raised in the calling thread
             raised.append(error)
 
-    team(_WORK(work), None, threads, 0)
+    team(_WORK(work), None, max(threads, torch.get_num_threads()), 0)
     if raised:
         raise raised[0]
 
