@@ -15,6 +15,11 @@ _NUMBERS = {4: ir.FloatType(), 8: ir.DoubleType()}
 _ARGUMENTS = {"ptr": ctypes.c_void_p, "i64": ctypes.c_int64, "float": ctypes.c_float, "double": ctypes.c_double}
 
 
+def processor() -> str:
+    """LLVM's name for this processor, such as ``znver5`` or ``sapphirerapids``."""
+    return binding.get_host_cpu_name()
+
+
 @functools.cache
 def vector_bytes() -> int | None:
     """Bytes in a vector of this processor; None where it has no fused multiplication of vectors."""
@@ -62,7 +67,7 @@ class Emitter:
         module = binding.parse_assembly(str(self._module))
         module.verify()
         machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
+            cpu=processor(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
         )
         engine = binding.create_mcjit_compiler(module, machine)
         engine.finalize_object()

@@ -5,6 +5,7 @@ torch multiplies by MKL, whose kernels use AVX-512 on Intel's processors only.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch.nn.functional import conv2d, fold, linear
 from torch.overrides import TorchFunctionMode
 
 from empirical.compiled_products import Kernel, compiled, multiplied
-from empirical.machine_code import vector_bytes
+from empirical.machine_code import processor, vector_bytes
 from empirical.networks.layers import scaled
 from empirical.threads import in_parallel
 
@@ -210,6 +211,12 @@ def _convolves_slowly(x: Tensor) -> bool:
 def _kernel(a: Tensor, b: Tensor) -> Kernel | None:
     """The compiled kernel for a b^T, if there is one and it gains."""
     fits = a.is_cpu and b.is_cpu and a.dtype == b.dtype in (torch.float32, torch.float64)
-    if fits and vector_bytes() == 64 and a.shape[0] >= _ROWS and a.numel() * b.shape[0] >= _WORTH:
+    if fits and a.shape[0] >= _ROWS and a.numel() * b.shape[0] >= _WORTH and _gains():
         return compiled(a.itemsize, 64)
     return None
+
+
+@functools.cache
+def _gains() -> bool:
+    """Whether this is a processor of AMD's with AVX-512; on an Intel Xeon MKL was the faster by far."""
+    return vector_bytes() == 64 and processor().startswith("znver")

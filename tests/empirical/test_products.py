@@ -16,6 +16,8 @@ def way(request, monkeypatch):
         monkeypatch.setattr(products, "_kernel", lambda a, b: None)
     elif vector_bytes() != 64:
         pytest.skip("the kernel is used with AVX-512")
+    else:
+        monkeypatch.setattr(products, "_gains", lambda: True)
     return request.param
 
 
@@ -63,6 +65,14 @@ def test_layers_keep_their_outputs_and_gradients(shape, bias):
     torch.testing.assert_close(outputs.double(), expected, rtol=0, atol=1e-5)
     (gradient,) = torch.autograd.grad(expected.square().sum(), exact)
     torch.testing.assert_close(found.double(), gradient, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "gains"), [("znver5", True), ("sapphirerapids", False)])
+def test_the_kernel_is_for_processors_on_which_the_library_is_slow(name, gains, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(products, "processor", lambda: name)
+    monkeypatch.setattr(products, "vector_bytes", lambda: 64)
+    assert products._gains.__wrapped__() == gains
 
 
 def test_large_layers_do_go_through_the_kernel(way):
