@@ -259,7 +259,10 @@ def _emit_sums(emit: Emitter, x: _Strip, i: ir.Value, vectors: int, *, copies: b
     ahead = _ahead(emit, x, i)
 
     def step(p: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+        # one at a time: many at once would hold up the loop
         emit.prefetch(x.following, ahead(p))
+        down, right = build.urem(p, INTEGER(x.rows)), build.urem(build.udiv(p, INTEGER(x.rows)), INTEGER(vectors))
+        emit.prefetch(c[0], emit.sum(emit.product(down, x.c_row), emit.product(right, lanes)))
         left = [emit.spread(row, emit.product(p, x.a_column)) for row in a]
         there = emit.product(p, _VECTORS * lanes)
         if copies:
@@ -272,9 +275,6 @@ def _emit_sums(emit: Emitter, x: _Strip, i: ir.Value, vectors: int, *, copies: b
         pairs = [(number, vector) for number in left for vector in right]
         return [emit.fma(number, vector, s) for (number, vector), s in zip(pairs, sums, strict=True)]
 
-    for row in c:
-        for v in range(vectors):
-            emit.prefetch(row, INTEGER(v * lanes))
     sums = emit.loop(x.k, 1, step, [emit.zero] * (x.rows * vectors))
     places = [(row, INTEGER(v * lanes), mask) for row in c for v, mask in enumerate(masks)]
     before = [emit.load_where(build.and_(mask, x.further), row, at) for row, at, mask in places]

@@ -151,8 +151,8 @@ class Emitter:
         """Ask for what will be read soon; an address outside the array does no harm."""
         kind = ir.FunctionType(ir.VoidType(), [_POINTER, _INDEX, _INDEX, _INDEX])
         fetch = self._declared("llvm.prefetch.p0", kind)
-        reading, into_second_cache, data = _INDEX(0), _INDEX(2), _INDEX(1)
-        self.builder.call(fetch, [self.at(array, at), reading, into_second_cache, data])
+        reading, into_first_cache, data = _INDEX(0), _INDEX(3), _INDEX(1)
+        self.builder.call(fetch, [self.at(array, at), reading, into_first_cache, data])
 
     def read(self, array: ir.Value, at: ir.Value) -> ir.Value:
         """One number of an array."""
