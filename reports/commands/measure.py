@@ -36,7 +36,7 @@ app = App(
   zeroloss measure                                  50 digits, width 1024
   zeroloss measure --data sphere:n=4,d=20 --width 4096 --step-size theorem
   zeroloss measure --edition sharp --seeds 10 --steps 2000 --store runs
-  zeroloss measure --width 1e6 --seeds 20 --device cuda
+  zeroloss measure --width 8192 --seeds 20 --device cuda
   zeroloss measure --data iris --n 20 --step-size 0.05 --json
   zeroloss measure du2019-deep-resnet --width 512 --depth 3
   zeroloss measure oymak2019-path --given R_B=20 --edition improved""",
