@@ -55,7 +55,7 @@ class Batch:
         where = torch.device(device)
         if where.type == "cpu" and (fused := kernel()):
             self._steps = FusedSteps(X, y, networks, len(self.seeds), width, trained, fused)
-        elif there := device_kernel(where, self.d):
+        elif there := device_kernel(where, self.d, width):
             self._steps = DeviceSteps(X, y, networks, len(self.seeds), width, trained, device, there)
         else:
             self._steps = StackedSteps(X, y, networks, len(self.seeds), width, trained, device)

@@ -21,6 +21,9 @@ import torch
 MOST_COORDINATES = 32
 """Inputs are held in registers; where they have more coordinates, library products are the better way."""
 
+MOST_NEURONS = 2**31 - 1
+"""Sizes are handed over as integers of 32 bits."""
+
 THREADS = 128
 """Of a block; when moving, one for each neuron."""
 
@@ -45,17 +48,23 @@ class DeviceKernel:
     descend: Callable[..., None]
 
 
-@functools.cache
-def device_kernel(device: torch.device, dimension: int) -> DeviceKernel | None:
-    """The kernel for a GPU and inputs of so many coordinates; None where there is none, or no compiler in torch."""
-    compiler = getattr(torch.cuda, "_compile_kernel", None)
-    if device.type != "cuda" or not torch.cuda.is_available() or compiler is None or dimension > MOST_COORDINATES:
+def device_kernel(device: torch.device, dimension: int, width: int) -> DeviceKernel | None:
+    """The kernel for a GPU and networks of this size; None where there is none, or no compiler in torch."""
+    fits = dimension <= MOST_COORDINATES and width <= MOST_NEURONS
+    if device.type != "cuda" or not fits or not (torch.cuda.is_available() and hasattr(torch.cuda, "_compile_kernel")):
         return None
+    return _compiled(torch.cuda.current_device() if device.index is None else device.index, dimension)
+
+
+@functools.cache
+def _compiled(index: int, dimension: int) -> DeviceKernel:
     words = words_of(dimension)
     source = Path(__file__).with_suffix(".cu").read_text()
     options = [f"-DD={dimension}", f"-DWORDS={words}"]
-    with torch.cuda.device(device):
-        forward, descend = (compiler(source, name, nvcc_options=options) for name in ("forward", "descend"))
+    with torch.cuda.device(index):
+        forward, descend = (
+            torch.cuda._compile_kernel(source, name, nvcc_options=options) for name in ("forward", "descend")
+        )
     return DeviceKernel(words, forward, descend)
 
 

@@ -85,7 +85,7 @@ def device_bytes(points: int, dimension: int, width: int, steps: int, *, side_by
     """
     observed = 3 * width * dimension  # its start, its last two states
     temporary = _DEVICE_BLOCKS * min(width * points, DEVICE_ENTRIES)
-    if device_kernel(torch.device(device), dimension):
+    if device_kernel(torch.device(device), dimension, width):
         blocks = blocks_of(side_by_side, width, points, dimension)
         network = width * (dimension + 1) + width * points // 64 + blocks * words_of(dimension) * points
     else:

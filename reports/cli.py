@@ -126,7 +126,9 @@ def _run(tokens: Sequence[str]) -> int:
     except ValueError as error:
         return complain(str(error), BAD_INPUT)
     except RuntimeError as error:
-        return _no_memory(error) if "allocate" in str(error) else _bug(error)  # torch has no error of its own
+        return (
+            _no_memory(error) if "allocate" in str(error) else _bug(error)
+        )  # torch has no error of its own on the CPU
     except Exception as error:
         return _bug(error)
 

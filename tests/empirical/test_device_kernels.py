@@ -100,7 +100,9 @@ def steps(request, monkeypatch):
     """Makes the steps that are tested."""
     if request.param == "cuda":
         where = request.getfixturevalue("cuda")
-        return lambda *arguments: DeviceSteps(*arguments, str(where), device_kernel(where, arguments[0].shape[1]))
+        return lambda *arguments: DeviceSteps(
+            *arguments, str(where), device_kernel(where, arguments[0].shape[1], arguments[4])
+        )
     monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
     return lambda *arguments: DeviceSteps(*arguments, "cpu", emulated(arguments[0].shape[1]))
 
@@ -188,6 +190,23 @@ def test_networks_are_kept_and_none_are_no_work(steps):
     tested.keep([])
     tested.descend(0.1)
     assert tested.forward().shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("device", "dimension", "width", "taken"),
+    [
+        ("cuda:1", 32, 2**31 - 1, (1, 32)),
+        ("cuda", 3, 8, (7, 3)),  # the kernel belongs to one GPU
+        ("cuda", 33, 8, None),
+        ("cuda", 1, 2**31, None),  # else its size would wrap around
+        ("cpu", 3, 8, None),
+    ],
+)
+def test_the_kernel_is_for_one_gpu_and_sizes_that_it_can_count(monkeypatch, device, dimension, width, taken):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 7)
+    monkeypatch.setattr(device_kernels, "_compiled", lambda *which: which)
+    assert device_kernel(torch.device(device), dimension, width) == taken
 
 
 def test_a_gpu_takes_the_kernel_where_inputs_fit_its_registers(cuda):
